@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record that everything else writes to.
+
+The journal is append-only and hash-chained; the tables beside it hold the
+current state and can be explained from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from storewarden.domain.baseline.drift import Drift
+from storewarden.domain.baseline.finding import Audit, HostAudit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line of the journal; ``body`` is JSON data, ``hash`` hex sha256 over the stored bytes."""
+
+    sequence: int
+    at: datetime
+    kind: str
+    run: str
+    step: str
+    body: Mapping[str, object]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something ``verify`` found: ``where`` is "entry 17" or a table row."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The outcome of replaying the journal; fine when ``problems`` is empty."""
+
+    entries: int
+    head: str
+    problems: tuple[Problem, ...] = field(default_factory=tuple)
+
+
+class Ledger(Protocol):
+    """Journal and audit records. Methods raise LedgerConflict (altered, locked, other version)
+    and AdapterError (disk full, not writable) with one clear line."""
+
+    def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
+        """Add one entry; the same (run, step) again returns the first and adds nothing."""
+        ...
+
+    def journal(self, *, after: int = 0) -> Iterator[JournalEntry]:
+        """Entries with a sequence above ``after``, in order."""
+        ...
+
+    def verify(self) -> Verification:
+        """Replay the journal against itself and against the state tables."""
+        ...
+
+    def begin_audit(
+        self,
+        audit_id: str,
+        at: datetime,
+        hosts: Sequence[str],
+        controls: Sequence[str],
+        content: str,
+    ) -> None:
+        """Open an audit; ``hosts`` are all registered ones that it is going to look at."""
+        ...
+
+    def record_host(self, audit_id: str, host: HostAudit, at: datetime) -> tuple[Drift, ...]:
+        """Store one host's findings as soon as it is known; the transitions it caused.
+
+        Recording the same host of the same audit twice changes nothing.
+        """
+        ...
+
+    def end_audit(self, audit_id: str, at: datetime, outcome: str) -> None:
+        """Close an audit; ``outcome`` is completed or interrupted."""
+        ...
+
+    def audit(self, audit_id: str = "last") -> Audit | None:
+        """A recorded audit with all findings; "last" is the latest that has ended."""
+        ...
+
+    def drift(self, *, since: str) -> tuple[Drift, ...]:
+        """Transitions after the audit ``since`` ("last" = the one before the latest; or an audit id
+        or an ISO date), oldest first."""
+        ...
+
+    def last_host_count(self, scope: str) -> int | None:
+        """How many hosts the last audit of this inventory ``scope`` saw; None the first time."""
+        ...
+
+    def remember_host_count(self, scope: str, count: int, at: datetime) -> None:
+        """Store the count for the next comparison."""
+        ...
+
+    def port_samples(self, host: str) -> tuple[Mapping[str, object], ...]:
+        """Recorded packet counters of the host's named ports: ``{at, counters}``, oldest first."""
+        ...
