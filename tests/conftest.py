@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every test may use: the lab's fixtures, and a home of its own.
+
+Tests never see the operator's Ansible configuration or collections: a stale
+copy of our collection under the home directory would win over the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.lab.fixtures"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The checkout under test."""
+    return _ROOT
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_ansible_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["ANSIBLE_HOME"] = str(tmp_path_factory.mktemp("ansible-home"))
+    os.environ["ANSIBLE_CONFIG"] = str(_ROOT / "ansible.cfg")
+    for name in ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_STDOUT_CALLBACK", "STOREWARDEN_CONFIG"):
+        os.environ.pop(name, None)
