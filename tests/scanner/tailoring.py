@@ -16,7 +16,7 @@ PROFILE = "xccdf_org.storewarden_profile_overlap"
 
 
 def tailoring(selected: Iterable[str], values: Mapping[str, str], every: Iterable[str]) -> str:
-    """XML that selects exactly ``selected`` out of ``every`` rule and sets ``values`` (short ids)."""
+    """XML that selects exactly ``selected`` out of ``every`` rule, and sets ``values``."""
     ET.register_namespace("xccdf", XCCDF.strip("{}"))
     root = ET.Element(f"{XCCDF}Tailoring", id="xccdf_org.storewarden_tailoring_overlap")
     ET.SubElement(root, f"{XCCDF}benchmark", href=BENCHMARK)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m tests.bench``: measure, print, and rewrite the table in docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from tests.bench import audit_round_trip, runner_overhead, thousand_hosts
+from tests.bench.timing import Series
+
+_PAGE = Path(__file__).parent.parent.parent / "docs/performance.md"
+_START, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
+
+
+def _table(series: list[Series], against: Series) -> list[str]:
+    lines = [
+        "| what | wall, median s | fastest-slowest | CPU of the machine, median s | wall ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for one in series:
+        ratio = one.wall / against.wall
+        lines.append(
+            f"| {one.name} | {one.wall:.1f} | {one.spread} | {one.cpu:.1f} | {ratio:.2f} |"
+        )
+    return lines
+
+
+def _audit(folder: Path, rounds: int) -> list[str]:
+    from tests.lab.fleet import Lab  # the other parts run without root, and without a lab
+
+    with Lab.start(name="bench", stores=3, pos=3) as lab:
+        series = audit_round_trip.measure(lab.inventory_path, folder, rounds)
+        count = len(lab.hosts)
+    controls = len(audit_round_trip.control_ids())
+    title = f"### Audit of {count} lab hosts, {controls} controls (ratio: against our audit)"
+    return [title, "", *_table(series, series[0]), ""]
+
+
+def _overhead(folder: Path, rounds: int) -> list[str]:
+    series = runner_overhead.measure(folder, rounds)
+    return [
+        "### Our runner over bare ansible-playbook, same play",
+        "",
+        *_table(series, series[0]),
+        "",
+    ]
+
+
+def _thousand(folder: Path, _rounds: int) -> list[str]:
+    run, audited = thousand_hosts.measure(folder)
+    return [
+        "### Controller, 1,000 simulated hosts on a local connection, one run",
+        "",
+        "| hosts audited | wall s | peak memory of the controller, MB |",
+        "|---|---|---|",
+        f"| {audited} | {run.wall:.0f} | {run.memory / 1e6:.0f} |",
+        "",
+        "The memory is the proportional share of the `storewarden audit` process tree; the",
+        "detached plays are Ansible's own and not counted. All hosts share this machine's cores.",
+        "",
+    ]
+
+
+_PARTS = {"audit": _audit, "overhead": _overhead, "thousand": _thousand}
+
+
+def main() -> None:
+    """Parse, measure, write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("parts", nargs="*", choices=[[], *_PARTS], help="default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dry", action="store_true", help="print only, leave the page alone")
+    chosen = parser.parse_args()
+    how = f"medians of {chosen.rounds} rounds, contenders in turn"
+    lines = [
+        f"Measured by `make bench` on {_machine()}; {how}.",
+        "",
+    ]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        for part in chosen.parts or _PARTS:
+            print(f"{part} ...", flush=True)
+            lines += _PARTS[part](Path(name), chosen.rounds)
+    text = "\n".join(lines)
+    print(text)
+    if not chosen.dry and not chosen.parts:
+        head, rest = _PAGE.read_text().split(_START)
+        _PAGE.write_text(f"{head}{_START}\n{text}\n{_END}{rest.split(_END)[1]}")
+
+
+main()
