@@ -37,7 +37,7 @@ units:
 	@$(PYTEST) -q -n 2 tests/unit tests/content
 
 test: dev
-	@tools/system-packages test
+	@tools/prepare-lab
 	@$(MAKE) --no-print-directory lint types contracts content
 	@$(PYTEST) $(PYTEST_ARGS)
 
@@ -53,7 +53,7 @@ lab-down: dev
 	@$(BIN)/python -m tests.lab down
 
 bench: dev
-	@tools/system-packages test
+	@tools/prepare-lab
 	@$(BIN)/python -m tests.bench
 
 docs: dev

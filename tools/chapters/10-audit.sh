@@ -11,11 +11,10 @@ else
     sed -n '1,24p' "$WORK/first.txt"
 
     say "Now somebody 'just quickly' changes two machines by hand."
-    python -m tests.lab --name "$STOREWARDEN_LAB_NAME" exec pos02.000102 -- \
-        sudo sh -c "'printf \"PermitRootLogin yes\n\" > /etc/ssh/sshd_config.d/00-quick.conf && systemctl reload ssh'"
+    lab exec --root s000102-pos02 -- \
+        "printf 'PermitRootLogin yes\\n' > /etc/ssh/sshd_config.d/00-quick.conf && systemctl reload ssh"
     note "  one POS terminal lets root in over SSH (a drop-in that outranks the main file)"
-    python -m tests.lab --name "$STOREWARDEN_LAB_NAME" exec sv01.000103 -- \
-        sudo sh -c "'echo 0 > /proc/sys/net/ipv4/tcp_syncookies'"
+    lab exec --root s000103-sv01 -- "echo 0 > /proc/sys/net/ipv4/tcp_syncookies"
     note "  one store server lost its SYN cookies"
 
     say "The next audit names exactly these two, and that no change explains them."
