@@ -32,6 +32,7 @@ contracts:
 
 content:
 	@tools/lint-content
+	@$(BIN)/python tools/make_docs.py --check
 
 units:
 	@$(PYTEST) -q -n 2 tests/unit tests/content

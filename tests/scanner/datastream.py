@@ -83,7 +83,7 @@ def _apt(words: list[str], options: list[str], folder: Path) -> None:
 def rules(datastream: Path) -> dict[str, Rule]:
     """Every rule of the benchmark by its short id."""
     found = {}
-    for element in ET.parse(datastream).getroot().iter(f"{XCCDF}Rule"):  # noqa: S314
+    for element in ET.parse(datastream).getroot().iter(f"{XCCDF}Rule"):
         short = element.get("id", "").removeprefix(RULE)
         exports = element.iter(f"{XCCDF}check-export")
         values = tuple(sorted({e.get("value-id", "").removeprefix(VALUE) for e in exports}))
