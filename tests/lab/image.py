@@ -51,7 +51,7 @@ rm -f /etc/ssh/ssh_host_* /etc/hostname /etc/resolv.conf /usr/sbin/policy-rc.d
 rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/apt/sources.list
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/cache/apt/*.bin
 rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log
-rm -rf /var/log/journal/* /tmp/* /var/tmp/* /root/.bash_history
+rm -rf /var/log/journal/* /tmp/* /var/tmp/* ~root/.bash_history
 : > /etc/machine-id
 rm -f /var/lib/dbus/machine-id
 ln -s /etc/machine-id /var/lib/dbus/machine-id
