@@ -48,18 +48,29 @@ class Verification:
 
 class Ledger(Protocol):
     """Journal and audit records. Methods raise LedgerConflict (altered, locked, other version)
-    and AdapterError (disk full, not writable) with one clear line."""
+    and AdapterError (disk full, not writable, a value that is no JSON) with one clear line."""
 
     def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
-        """Add one entry; the same (run, step) again returns the first and adds nothing."""
+        """Add one entry; the same (run, step) again returns the first and adds nothing.
+
+        Raises LedgerConflict when that step is there with another kind or body.
+        """
+        ...
+
+    def entry(self, run: str, step: str) -> JournalEntry | None:
+        """The entry of one step; None when it was never written."""
         ...
 
     def journal(self, *, after: int = 0) -> Iterator[JournalEntry]:
         """Entries with a sequence above ``after``, in order."""
         ...
 
-    def verify(self) -> Verification:
-        """Replay the journal against itself and against the state tables."""
+    def verify(self, *, known: Mapping[int, str] | None = None) -> Verification:
+        """Replay the journal against itself and against the state tables.
+
+        ``known`` maps sequences to hashes remembered outside of the ledger (anchors); only
+        they show a chain that was rewritten as a whole or cut off together with its head.
+        """
         ...
 
     def begin_audit(
@@ -69,14 +80,21 @@ class Ledger(Protocol):
         hosts: Sequence[str],
         controls: Sequence[str],
         content: str,
+        *,
+        scope: str = "",
     ) -> None:
-        """Open an audit; ``hosts`` are all registered ones that it is going to look at."""
+        """Open an audit; ``hosts`` are all registered ones that it is going to look at.
+
+        ``scope`` names the inventory. Beginning the same audit twice changes nothing.
+        """
         ...
 
     def record_host(self, audit_id: str, host: HostAudit, at: datetime) -> tuple[Drift, ...]:
         """Store one host's findings as soon as it is known; the transitions it caused.
 
-        Recording the same host of the same audit twice changes nothing.
+        Recording the same result again changes nothing and returns the same transitions.
+        Raises LedgerConflict when the audit has ended, when the host is none of its hosts, or
+        when another result of it is there: the first stands.
         """
         ...
 
@@ -85,12 +103,15 @@ class Ledger(Protocol):
         ...
 
     def audit(self, audit_id: str = "last") -> Audit | None:
-        """A recorded audit with all findings; "last" is the latest that has ended."""
+        """A recorded audit with all findings; "last" is the latest that has ended.
+
+        A host without a result is in it as ``unknown``. None when there is no such audit.
+        """
         ...
 
     def drift(self, *, since: str) -> tuple[Drift, ...]:
         """Transitions after the audit ``since`` ("last" = the one before the latest; or an audit id
-        or an ISO date), oldest first."""
+        or an ISO date), oldest first. Raises ConfigInvalid for anything else."""
         ...
 
     def last_host_count(self, scope: str) -> int | None:
@@ -102,5 +123,15 @@ class Ledger(Protocol):
         ...
 
     def port_samples(self, host: str) -> tuple[Mapping[str, object], ...]:
-        """Recorded packet counters of the host's named ports: ``{at, counters}``, oldest first."""
+        """Recorded packet counters of the host's named ports: ``{at, counters, boot?}``,
+        oldest first.
+
+        ``at`` is ISO text in UTC, ``counters`` maps a name to packets, ``boot`` names the boot
+        since when they count; the last one of each day (UTC) for 40 days, taken from the
+        readings in the values of recorded findings.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
         ...

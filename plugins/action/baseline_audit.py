@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of the audit: which controls, with which values, for this host.
+
+Control files are read by our own loader and never by Ansible's, so nothing in them is a template;
+only the site's variables are. Ansible forks a worker for every host; the catalogue is read
+once before that (see the end of this file), not once in each of fifty workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.storewarden.ops.plugins.plugin_utils.baseline_controls import (
+    LoadedControl,
+    UnknownSelection,
+    load_catalogue,
+)
+from ansible_collections.storewarden.ops.plugins.plugin_utils.control_params import BadValue, fitted
+from ansible_collections.storewarden.ops.plugins.plugin_utils.control_yaml import ControlError
+
+_PASSED_ON = ("root", "probe_seconds", "total_seconds")
+
+
+class ActionModule(ActionBase):
+    """Selects, fills in, calls the module once, and says one line."""
+
+    _supports_check_mode = True
+    _requires_connection = True
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _spec, given = self.validate_argument_spec(
+            {
+                "controls": {"type": "list", "elements": "str", "default": []},
+                "families": {"type": "list", "elements": "str", "default": []},
+                "extra_paths": {"type": "list", "elements": "path", "default": []},
+                "root": {"type": "path", "default": "/"},
+                "probe_seconds": {"type": "float", "default": 5.0},
+                "total_seconds": {"type": "float", "default": 30.0},
+                "summary": {"type": "bool", "default": True},
+            }
+        )
+        try:
+            chosen, content = _selected(given)
+            prepared = [self._prepared(one, variables) for one in chosen]
+        except (ControlError, UnknownSelection, BadValue) as error:
+            raise AnsibleActionFail(str(error)) from None
+        arguments = {name: given[name] for name in _PASSED_ON}
+        result: dict[str, Any] = self._execute_module(
+            module_name="storewarden.ops.baseline_audit",
+            module_args={**arguments, "controls": prepared, "content": content},
+            task_vars=variables,
+        )
+        if given["summary"]:
+            self._show(variables.get("inventory_hostname", ""), result)
+        return result
+
+    def _prepared(self, control: LoadedControl, variables: dict[str, Any]) -> dict[str, Any]:
+        """The control with this host's values; a variable that is not set keeps the default."""
+        values = {}
+        for name, variable in control.variables.items():
+            if variable in variables:
+                given = self._value_of(variable, variables[variable])
+                values[name] = fitted(variable, given, control.defaults[name])
+        return control.prepared(values)
+
+    def _value_of(self, variable: str, raw: Any) -> Any:
+        try:
+            return self._templar.template(raw)
+        except AnsibleError as error:
+            first = str(error).splitlines()[0]
+            raise BadValue(f"{variable} cannot be worked out: {first}") from None
+
+    def _show(self, host: str, result: dict[str, Any]) -> None:
+        report = result.get("storewarden", {}).get("audit")
+        if not report:
+            return
+        wrong = [one["id"] for one in report["controls"] if one["verdict"] == "fail"]
+        unseen = [one["id"] for one in report["controls"] if one["verdict"] == "error"]
+        text = f"{host}: {result['msg']}"
+        text += f"; fail: {' '.join(wrong)}" if wrong else ""
+        text += f"; error: {' '.join(unseen)}" if unseen else ""
+        self._display.display(text)
+
+
+def _selected(given: dict[str, Any]) -> tuple[tuple[LoadedControl, ...], str]:
+    catalogue = load_catalogue(Path(os.path.expanduser(one)) for one in given["extra_paths"])
+    return catalogue.select(given["controls"], given["families"]), catalogue.content
+
+
+# Ansible imports this file in its main process before it forks a worker per host; what is read
+# here is shared by all of them. Broken files are reported by run(), which knows the task.
+with contextlib.suppress(ControlError, OSError):
+    load_catalogue()

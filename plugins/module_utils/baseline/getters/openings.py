@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Open ports against our own records: what is approved, who may reach it, who still uses it.
+
+Each getter answers with the findings, so that an empty list is the good case and the evidence
+names the port. Listeners come from the kernel (ss), reachability from the live nft rules.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from typing import Any
+
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getter import Getter, texts
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getters.network import (
+    look_listen,
+    look_nft,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.idleness import (
+    history,
+    reading,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_error import (
+    QUERY,
+    ProbeError,
+)
+
+_ANYWHERE = ("0.0.0.0", "*", "::")  # a socket on these answers on every address
+
+
+# -- approved? ------------------------------------------------------------------------------------
+
+
+def _unlisted_ports(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
+    allowed = [_entry(one) for one in query["allowed"] or []]
+    listeners = look_listen(system, {"proto": "any"})
+    return [
+        {name: one[name] for name in ("proto", "port", "address", "process")}
+        for one in listeners
+        if not any(_covers(entry, one) for entry in allowed)
+    ]
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    """An entry of the allow-list with its port as a number; else it is the operator's slip."""
+    if not isinstance(entry, dict) or not str(entry.get("port", "")).isdigit():
+        raise ProbeError(QUERY, "allowed ports: {0!r} has no port number".format(entry))
+    if str(entry.get("proto", "tcp")) not in ("tcp", "udp"):
+        raise ProbeError(QUERY, "allowed ports: proto of {0!r} is not tcp or udp".format(entry))
+    return dict(entry, port=int(entry["port"]))
+
+
+def _covers(entry: dict[str, Any], listener: dict[str, Any]) -> bool:
+    if (str(entry.get("proto", "tcp")), entry["port"]) != (listener["proto"], listener["port"]):
+        return False
+    if entry.get("process") and listener["process"] not in texts(entry["process"]):
+        return False
+    return not entry.get("bind") or _bound_within(listener["address"], texts(entry["bind"]))
+
+
+def _bound_within(address: str, places: list[str]) -> bool:
+    """Whether a listener sits on one of the named addresses or networks."""
+    if address in places:
+        return True
+    if address in _ANYWHERE:
+        return False
+    return any(ipaddress.ip_address(address) in _network(place) for place in places)
+
+
+def _network(text: str) -> Any:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ProbeError(QUERY, "{0!r} is not an address or network".format(text)) from None
+
+
+def _expired_entries(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Entries whose day has passed; the day itself still counts, in UTC."""
+    today = datetime.datetime.fromtimestamp(system.now(), datetime.timezone.utc).date()
+    key = str(query["key"])
+    return [
+        {name: entry[name] for name in ("port", "proto", "approval", key) if name in entry}
+        for entry in query["entries"] or []
+        if isinstance(entry, dict) and entry.get(key) and _day(entry[key]) < today
+    ]
+
+
+def _day(text: Any) -> datetime.date:
+    try:
+        return datetime.datetime.strptime(str(text), "%Y-%m-%d").date()
+    except ValueError:
+        raise ProbeError(QUERY, "{0!r} is not a day like 2026-01-31".format(text)) from None
+
+
+# -- reachable by whom? ---------------------------------------------------------------------------
+
+
+def _exposed_ports(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Sensitive listeners with the rule that opens them too wide; ``sources`` empty = everybody."""
+    ports = {int(one) for one in query["ports"] or []}
+    approved = [_network(one) for one in texts(query.get("sources") or [])]
+    listeners = [one for one in look_listen(system, {"proto": "any"}) if one["port"] in ports]
+    if not listeners:
+        return []
+    accepts = _openings(system)
+    return [
+        {
+            "proto": listener["proto"],
+            "port": listener["port"],
+            "address": listener["address"],
+            "process": listener["process"],
+            "sources": accept["sources"],
+        }
+        for listener in listeners
+        for accept in accepts
+        if _reaches(accept, listener) and not _named(accept["sources"], approved)
+    ]
+
+
+def _openings(system: Any) -> list[dict[str, Any]]:
+    """What the live rules let in from outside; without an input chain that is everything."""
+    policy = look_nft(system, {"view": "input_policy"})
+    if policy is None:
+        return [{"proto": None, "port": None, "sources": []}]
+    return [
+        one
+        for one in look_nft(system, {"view": "input_accepts"})
+        # where one chain drops, the permissive policy of another opens nothing
+        if not (policy == "drop" and one.get("policy")) and _opens(one)
+    ]
+
+
+def _opens(accept: dict[str, Any]) -> bool:
+    """Answers to what the host began, and its talk to itself, open nothing."""
+    states = accept["states"]
+    return not (states and "new" not in states) and accept["iif"] != ["lo"]
+
+
+def _reaches(accept: dict[str, Any], listener: dict[str, Any]) -> bool:
+    proto = accept["proto"]
+    if proto is not None and listener["proto"] not in str(proto).split(","):
+        return False
+    port = accept["port"]
+    if port is None:
+        return True
+    text = str(port)
+    if text.startswith("!"):
+        return not _in_range(text[1:], listener["port"])
+    return _in_range(text, listener["port"])
+
+
+def _in_range(text: str, port: int) -> bool:
+    low, _dash, high = text.partition("-")
+    if not low.isdigit():
+        return True  # a service name or an expression we cannot read: better to look twice
+    return int(low) <= port <= int(high or low)
+
+
+def _named(sources: list[str], approved: list[Any]) -> bool:
+    """Whether a rule names its sources, and each lies in an approved network (if any are given)."""
+    if not sources or any(one.startswith("!") for one in sources):
+        return False
+    networks = [network for one in sources for network in _networks(one)]
+    if any(one.prefixlen == 0 for one in networks):
+        return False
+    return not approved or all(
+        any(one.version == wide.version and one.subnet_of(wide) for wide in approved)
+        for one in networks
+    )
+
+
+def _networks(source: str) -> list[Any]:
+    first, dash, last = source.partition("-")
+    try:
+        if dash:
+            ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
+            return list(ipaddress.summarize_address_range(*ends))
+        return [ipaddress.ip_network(source, strict=False)]
+    except ValueError:
+        return [ipaddress.ip_network("0.0.0.0/0")]  # not an address: no named source
+
+
+# -- still used? ----------------------------------------------------------------------------------
+
+
+def _idle_ports(system: Any, query: dict[str, Any]) -> dict[str, Any]:
+    """What is needed to record a sample today, and what the samples so far say."""
+    counters = look_nft(system, {"view": "counters"})
+    boot = (system.read("/proc/sys/kernel/random/boot_id") or "").strip() or None
+    now = reading(system.now(), counters, boot)
+    return history(query.get("samples") or [], now, float(query["days"]))
+
+
+GETTERS = (
+    Getter("unlisted_ports", _unlisted_ports, ("allowed",)),
+    Getter("expired_entries", _expired_entries, ("entries", "key")),
+    Getter("exposed_ports", _exposed_ports, ("ports",), ("sources",)),
+    Getter("idle_ports", _idle_ports, ("days",), ("samples",)),
+)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place that speaks to ansible-runner: builds its configuration and runs it.
+
+Of ansible-runner we use what executes: ``RunnerConfig`` makes the command, and
+``Runner`` starts it under pexpect and waits. Its conveniences are left out,
+because each was measured to hurt: variables and environment through files it
+writes, its display callback with one file per event, its signal handlers, its
+own timeout and cancel (they kill the main group only), its artifact rotation.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import threading
+
+from ansible_runner.config.runner import RunnerConfig
+from ansible_runner.runner import Runner
+
+from storewarden.adapters.ansible import collection, environment
+from storewarden.adapters.ansible.processes import MARKER
+from storewarden.adapters.ansible.rundir import Request, RunDir, scratch_dir, write_json
+
+RUN_LOG = "storewarden.ops.run_log"
+# ansible-runner looks up from its child's output this often; ours has none.
+_PEXPECT_TIMEOUT = 5
+
+
+def play_environment(run: RunDir, request: Request) -> dict[str, str]:
+    """Everything a play may know from its environment. No secrets: artifacts and /proc show it."""
+    return {
+        **environment.base(request.bin_dir),
+        **environment.ansible(request.collections, request.config),
+        MARKER: request.run_id,
+        "STOREWARDEN_EVENTS": str(run.events),
+        "STOREWARDEN_PLAN": str(run.lease_file),
+        "STOREWARDEN_COLLECTION": str(collection.directory()),
+        "ANSIBLE_STDOUT_CALLBACK": RUN_LOG,
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_ARGS": environment.ssh_arguments(request.known_hosts),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch_dir(request.run_id)),
+        "TMPDIR": str(scratch_dir(request.run_id)),
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_CACHE_PLUGIN": "memory",
+        "ANSIBLE_LOCAL_TEMP": str(run.work / "tmp"),
+    }
+
+
+def _arguments(run: RunDir, request: Request) -> list[str]:
+    """Options of ansible-playbook; every secret by the name of its file."""
+    by_file = {
+        "--vault-password-file": request.vault_password,
+        "--become-password-file": request.become_password,
+        "--connection-password-file": request.connection_password,
+        "--private-key": request.private_key,
+    }
+    given = [word for option, path in by_file.items() if path for word in (option, path)]
+    return ["-e", f"@{run.variables.name}", *given, *(["--check"] if request.check_mode else [])]
+
+
+def _configured(run: RunDir, request: Request) -> RunnerConfig:
+    # Without this file ansible-runner silently drops its settings (measured).
+    (run.work / "env").mkdir(mode=0o700)
+    settings = {"pexpect_timeout": _PEXPECT_TIMEOUT, "suppress_ansible_output": True}
+    write_json(run.work / "env" / "settings", settings)
+    config = RunnerConfig(
+        private_data_dir=str(run.work),
+        playbook=request.playbook,
+        inventory=run.inventory.name,  # relative: Ansible splits a path at commas
+        forks=request.forks,
+        cmdline=shlex.join(_arguments(run, request)),
+        ident=request.run_id,
+        rotate_artifacts=0,
+        fact_cache_type="memory",
+        quiet=True,
+    )
+    config.prepare()
+    config.cwd = str(run.work)
+    config.env = play_environment(run, request)  # not the one it collected
+    wrapper = [sys.executable, "-P", "-m", "storewarden.adapters.ansible.lease", str(run.path)]
+    # By its full path: an ansible-playbook that cannot start must not be replaced by another
+    # one further down the PATH.
+    playbook = environment.tool("ansible-playbook", config.env)
+    config.command = [*wrapper, playbook, *config.command[1:]]
+    return config
+
+
+class Play(threading.Thread):
+    """One execution by ansible-runner, beside the supervisor's own loop.
+
+    ``rc`` is ansible-playbook's status, None when ansible-runner could not tell;
+    ``trouble`` is what ansible-runner itself raised.
+    """
+
+    def __init__(self, run: RunDir, request: Request) -> None:
+        super().__init__(name="play", daemon=True)
+        self._run = run
+        self._request = request
+        self.rc: int | None = None
+        self.trouble: BaseException | None = None
+
+    def run(self) -> None:
+        """Executes the play; never raises."""
+        try:
+            scratch_dir(self._request.run_id).mkdir(mode=0o700)
+            config = _configured(self._run, self._request)
+            runner = Runner(config, event_handler=lambda _event: False)
+            runner.run()
+            self.rc = runner.rc
+        except Exception as error:  # noqa: BLE001 - handed to the supervisor, which reports it
+            self.trouble = error

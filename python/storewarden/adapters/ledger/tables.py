@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tables, as the queries see them; ``migrations/`` creates them.
+
+Everything the journal's hashes cover is stored as text or bytes and never
+converted by a database: what was hashed is what lies in the row. JSON columns
+are canonical JSON text, times are UTC text that sorts as it passes. Only
+portable types, so that SQLite and PostgreSQL hold the same rows. Each state
+row carries the sequence of the journal entry that explains it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+
+METADATA = MetaData()
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("sequence", _Number, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# One row. Locked by every writer, which is what makes appends serial on any database.
+JOURNAL_HEAD = Table(
+    "journal_head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", _Number, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("ended", Text, nullable=False),  # "" while under way
+    Column("outcome", Text, nullable=False),  # "", completed or interrupted
+    Column("scope", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("hosts", Text, nullable=False),  # JSON list
+    Column("controls", Text, nullable=False),  # JSON list
+)
+
+HOST_RESULT = Table(
+    "host_result",
+    METADATA,
+    Column("sequence", _Number, primary_key=True, autoincrement=False),
+    Column("audit", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("counts", Text, nullable=False),  # JSON: verdict -> number
+    Column("sample", Text, nullable=False),  # JSON: a reading {at, counters, boot?}, or ""
+    Column("evidence", LargeBinary, nullable=False),  # zlib over JSON, the whole HostAudit
+    Column("digest", Text, nullable=False),  # sha256 over the evidence as stored
+)
+
+# What is known of each control on each host: the verdict and value found in the audit
+# ``since``, which was its baseline or its last transition.
+CONTROL_STATE = Table(
+    "control_state",
+    METADATA,
+    Column("host", Text, primary_key=True),
+    Column("control", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("since", Text, nullable=False),
+)
+
+DRIFT_EVENT = Table(
+    "drift_event",
+    METADATA,
+    Column("sequence", _Number, primary_key=True, autoincrement=False),
+    Column("control", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("audit", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("seen", Text, nullable=False),  # when the earlier state was last looked at, or ""
+    Column("verdict_from", Text, nullable=False),
+    Column("verdict_to", Text, nullable=False),
+    Column("value_from", Text, nullable=False),
+    Column("value_to", Text, nullable=False),
+)
+
+# The number of hosts of an inventory when it was last counted.
+HOST_COUNT = Table(
+    "host_count",
+    METADATA,
+    Column("scope", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("count", _Number, nullable=False),
+)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verification: the chain walked, the state tables replayed, the guards looked at.
+
+Reads raw columns, since a tampered one may hold anything; reads page by page,
+since a journal of years does not fit in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, text, type_coerce
+from sqlalchemy.types import NullType
+
+from storewarden.adapters.ledger.chain import ChainCheck, link_of
+from storewarden.adapters.ledger.replay import Replay
+from storewarden.adapters.ledger.tables import JOURNAL, JOURNAL_HEAD
+from storewarden.ports.ledger import Problem, Verification
+
+_PAGE = 500
+_MOST = 200
+"""Problems that are listed; whoever has more has one cause, and a backup to restore."""
+
+_GUARDS = {"journal_no_update", "journal_no_delete"}
+
+
+def verify(connection: Connection, known: Mapping[int, str]) -> Verification:
+    """What the ledger holds against what its journal says; ``connection`` sees one moment."""
+    chain, replay = ChainCheck(known), Replay(connection)
+    for rows in _pages(connection):
+        for row in rows:
+            chain.take(link_of(row))
+        replay.take(rows)
+    heads = [
+        (row.sequence, row.hash)
+        for row in connection.execute(select(JOURNAL_HEAD.c.sequence, JOURNAL_HEAD.c.hash))
+    ]
+    problems = [*chain.close(heads), *replay.close(), *_guards(connection)]
+    head = chain.last.hash
+    return Verification(entries=chain.entries, head=head, problems=_listed(problems))
+
+
+def _pages(connection: Connection) -> Iterator[list[dict[Any, Any]]]:
+    columns = [type_coerce(column, NullType()).label(column.name) for column in JOURNAL.c]
+    after: int | None = None
+    while True:
+        chosen = select(*columns).order_by(JOURNAL.c.sequence).limit(_PAGE)
+        if after is not None:
+            chosen = chosen.where(JOURNAL.c.sequence > after)
+        rows = [dict(row) for row in connection.execute(chosen).mappings()]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["sequence"]
+
+
+def _guards(connection: Connection) -> list[Problem]:
+    """The triggers that keep honest programs from changing entries."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    else:
+        query = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
+    present = set(connection.execute(text(query)).scalars())
+    return [
+        Problem(where=f"trigger {name}", what="deleted: somebody removed the guard of the journal")
+        for name in sorted(_GUARDS - present)
+    ]
+
+
+def _listed(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    shown = tuple(
+        Problem(where=_readable(each.where), what=_readable(each.what)) for each in problems[:_MOST]
+    )
+    more = len(problems) - len(shown)
+    return (*shown, Problem(where="ledger", what=f"{more} more problems")) if more else shown
+
+
+def _readable(words: str) -> str:
+    """Tampered bytes may be no text at all."""
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands, in the order of ``storewarden --help``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import storewarden
+from storewarden.cli.audit import audit, report
+from storewarden.cli.doctor import doctor
+from storewarden.cli.exits import Exit
+from storewarden.cli.init import init
+from storewarden.cli.ledger import ledger
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def storewarden_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> int:
+    """Keep the machines of a chain of stores hardened, and be able to prove it."""
+    if version:
+        typer.echo(f"storewarden {storewarden.__version__}")
+        raise typer.Exit(Exit.FINE)
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(Exit.USAGE)
+    return Exit.FINE
+
+
+app.command()(audit)
+app.command()(report)
+app.add_typer(ledger, name="ledger")
+app.command()(doctor)
+app.command()(init)

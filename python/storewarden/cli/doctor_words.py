@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the doctor says, in English and Chinese: what is so, and, for a problem, what to do.
+
+One entry per code of `flows.doctor`; a test keeps the two together.
+"""
+
+from __future__ import annotations
+
+type Words = dict[str, tuple[str, str]]
+
+ENGLISH: Words = {
+    "config_read": ("settings read from {path}", ""),
+    "config_none": ("no storewarden.yml found: every setting has its default", ""),
+    "config_broken": ("{error}", "correct that line; the checks below use the defaults"),
+    "version_fits": ("{name} {found}", ""),
+    "version_outside": (
+        "{name} {found}, but this release needs {wanted}",
+        "install storewarden anew, into an environment of its own",
+    ),
+    "package_missing": (
+        "{name} is not installed beside storewarden",
+        "install storewarden anew; it brings {name} {wanted}",
+    ),
+    "programs_fine": ("Ansible's programs are in {folder}", ""),
+    "program_missing": ("{name} is not beside {executable}", "install storewarden anew"),
+    "program_shadowed": (
+        "a shell finds another {name}: {other}",
+        "call {beside}, or put its folder first on PATH; storewarden itself already does",
+    ),
+    "collection_found": ("storewarden.ops {version} in {path}", ""),
+    "collection_missing": (
+        "the collection storewarden.ops is not beside the Python package",
+        "install storewarden anew; in a checkout: make dev",
+    ),
+    "collection_wins": (
+        "another storewarden.ops {version} in {path}: plain ansible-playbook runs that one",
+        "remove that folder",
+    ),
+    "collection_second": (
+        "a second storewarden.ops {version} in {path}",
+        "remove that folder, before some search path puts it first",
+    ),
+    "ssh_found": ("{version}", ""),
+    "ssh_missing": ("there is no ssh on the PATH", "install openssh-client"),
+    "known_hosts_found": ("host keys in {path}", ""),
+    "known_hosts_missing": (
+        "no known host keys ({paths}): every host would be refused",
+        "collect them on a line you trust: ssh-keyscan -H HOST..., compare, then add",
+    ),
+    "file_fine": ("{key}: {path}", ""),
+    "file_missing": (
+        "{key}: {path} is not there or not readable",
+        "create it, or correct the setting",
+    ),
+    "file_open": ("{key}: others can read {path}", "chmod 600 {path}"),
+    "state_not_writable": (
+        "{path} cannot be created or written",
+        "run as the user it belongs to, or set state_dir",
+    ),
+    "disk_fine": ("{free} GB free for {path}", ""),
+    "disk_low": (
+        "only {free} GB free for {path}, less than {needed} GB",
+        "make room, or set state_dir to a larger disk",
+    ),
+    "ledger_absent": ("none yet; the first audit creates {path}", ""),
+    "ledger_there": ("{path}", ""),
+    "ledger_opens": ("{path}, schema {schema}", ""),
+    "ledger_broken": (
+        "{error}",
+        "storewarden ledger verify shows what is intact; else restore a copy",
+    ),
+    "ledger_foreign": (
+        "{path} is not a ledger, or not readable",
+        "correct the setting ledger, or run as the user it belongs to",
+    ),
+    "clock_fine": ("{now}, synchronised; time zone {zone}", ""),
+    "clock_unknown": (
+        "{now}, time zone {zone}; nothing here tells whether it is synchronised",
+        "",
+    ),
+    "clock_drifts": ("{now}, not synchronised", "install and start chrony or systemd-timesyncd"),
+    "clock_insane": ("{now} cannot be right", "set the clock, then start time synchronisation"),
+    "locale_fine": ("{encoding}", ""),
+    "locale_terminal": ("{encoding}, on a terminal", ""),
+    "locale_not_utf8": ("{encoding}: Ansible only starts with UTF-8", "export LC_ALL=C.UTF-8"),
+    "locale_unknown": ("{error}: Ansible refuses to start", "export LC_ALL=C.UTF-8"),
+    "inventory_none": ("none configured: give -i, or set inventory in storewarden.yml", ""),
+    "inventory_read": ("{hosts} hosts in {source}", ""),
+    "inventory_broken": (
+        "{error}",
+        "correct it; ansible-inventory -i FILE --list shows every problem",
+    ),
+    "estate_complete": ("{hosts} devices in {stores} stores, nothing missing", ""),
+    "estate_findings": (
+        "{count} findings on {hosts} hosts; the first: {first}",
+        "set the variables for the hosts or their groups; see docs/operators/estate.md",
+    ),
+}
+
+CHINESE: Words = {
+    "config_read": ("设置读自 {path}", ""),
+    "config_none": ("没有找到 storewarden.yml：所有设置均为默认值", ""),
+    "config_broken": ("{error}", "改正该行；以下检查按默认值进行"),
+    "version_fits": ("{name} {found}", ""),
+    "version_outside": (
+        "{name} {found}，本版本需要 {wanted}",
+        "在独立的环境中重新安装 storewarden",
+    ),
+    "package_missing": (
+        "{name} 没有与 storewarden 装在一起",
+        "重新安装 storewarden，它会带上 {name} {wanted}",
+    ),
+    "programs_fine": ("Ansible 的程序在 {folder}", ""),
+    "program_missing": ("{executable} 旁没有 {name}", "重新安装 storewarden"),
+    "program_shadowed": (
+        "命令行会找到另一个 {name}：{other}",
+        "使用 {beside}，或把它所在目录放在 PATH 最前；storewarden 自身已如此",
+    ),
+    "collection_found": ("storewarden.ops {version}，位于 {path}", ""),
+    "collection_missing": (
+        "Python 包旁没有集合 storewarden.ops",
+        "重新安装 storewarden；在源码目录中：make dev",
+    ),
+    "collection_wins": (
+        "另有一份 storewarden.ops {version}，位于 {path}：直接运行 ansible-playbook 会用它",
+        "删除该目录",
+    ),
+    "collection_second": (
+        "还有一份 storewarden.ops {version}，位于 {path}",
+        "删除该目录，以免某个搜索路径把它排在前面",
+    ),
+    "ssh_found": ("{version}", ""),
+    "ssh_missing": ("PATH 中没有 ssh", "安装 openssh-client"),
+    "known_hosts_found": ("主机密钥在 {path}", ""),
+    "known_hosts_missing": (
+        "没有已知的主机密钥（{paths}）：所有主机都会被拒绝",
+        "在可信的线路上收集：ssh-keyscan -H 主机…，核对后再加入",
+    ),
+    "file_fine": ("{key}：{path}", ""),
+    "file_missing": ("{key}：{path} 不存在或不可读", "创建该文件，或改正设置"),
+    "file_open": ("{key}：其他用户可以读取 {path}", "chmod 600 {path}"),
+    "state_not_writable": ("{path} 无法创建或写入", "以其所属用户运行，或设置 state_dir"),
+    "disk_fine": ("{path} 可用空间 {free} GB", ""),
+    "disk_low": (
+        "{path} 可用空间只有 {free} GB，少于 {needed} GB",
+        "清理空间，或把 state_dir 设到更大的磁盘",
+    ),
+    "ledger_absent": ("尚无账本；第一次审计会创建 {path}", ""),
+    "ledger_there": ("{path}", ""),
+    "ledger_opens": ("{path}，结构版本 {schema}", ""),
+    "ledger_broken": (
+        "{error}",
+        "用 storewarden ledger verify 查看哪些部分完好；否则恢复副本",
+    ),
+    "ledger_foreign": (
+        "{path} 不是账本，或不可读",
+        "改正设置 ledger，或以其所属用户运行",
+    ),
+    "clock_fine": ("{now}，已同步；时区 {zone}", ""),
+    "clock_unknown": ("{now}，时区 {zone}；本机无法得知是否已同步", ""),
+    "clock_drifts": ("{now}，未同步", "安装并启动 chrony 或 systemd-timesyncd"),
+    "clock_insane": ("{now} 不可能正确", "校准时钟，再启动时间同步"),
+    "locale_fine": ("{encoding}", ""),
+    "locale_terminal": ("{encoding}，终端", ""),
+    "locale_not_utf8": ("{encoding}：Ansible 只在 UTF-8 下启动", "export LC_ALL=C.UTF-8"),
+    "locale_unknown": ("{error}：Ansible 会拒绝启动", "export LC_ALL=C.UTF-8"),
+    "inventory_none": ("未配置清单：使用 -i，或在 storewarden.yml 中设置 inventory", ""),
+    "inventory_read": ("{source} 中有 {hosts} 台主机", ""),
+    "inventory_broken": (
+        "{error}",
+        "改正它；ansible-inventory -i 文件 --list 会列出全部问题",
+    ),
+    "estate_complete": ("{stores} 家门店共 {hosts} 台设备，信息完整", ""),
+    "estate_findings": (
+        "{hosts} 台主机上有 {count} 项问题；第一项：{first}",
+        "为主机或其组设置变量；见 docs/operators/estate.md",
+    ),
+}
+
+SUBJECTS: dict[str, tuple[str, str]] = {
+    "config": ("settings", "设置"),
+    "python": ("Python", "Python"),
+    "ansible-core": ("ansible-core", "ansible-core"),
+    "ansible-runner": ("ansible-runner", "ansible-runner"),
+    "programs": ("programs", "程序"),
+    "collection": ("collection", "集合"),
+    "ssh": ("ssh", "ssh"),
+    "known_hosts": ("host keys", "主机密钥"),
+    "files": ("files", "文件"),
+    "state": ("state", "状态目录"),
+    "disk": ("disk", "磁盘"),
+    "ledger": ("ledger", "账本"),
+    "clock": ("clock", "时钟"),
+    "locale": ("locale", "语言环境"),
+    "inventory": ("inventory", "清单"),
+    "estate": ("estate", "资产"),
+}
+
+MARKS = {"en": ("OK", "PROBLEM"), "zh": ("正常", "问题")}
+END = {"en": ("no problem", "{count} of {all} checks found a problem"),
+       "zh": ("没有问题", "{all} 项检查中有 {count} 项发现问题")}  # fmt: skip

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One site: its settings, joined with the adapters that serve it.
+
+This is what the command line stands on, and what other programs use::
+
+    from storewarden.config import load_config
+    from storewarden.wiring import AuditOptions, open_site
+
+    with open_site(load_config(None, os.environ, Path.cwd())) as site:
+        report = site.audit(AuditOptions(limit="region_east"))
+        print(report.scores.fleet.rate)
+
+Nothing is opened before it is needed: reading a recorded audit needs no Ansible.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo, available_timezones
+
+import storewarden
+from storewarden.adapters.clock import SystemClock
+from storewarden.config.site import SiteConfig
+from storewarden.domain.baseline.control import Severity
+from storewarden.domain.baseline.waiver import DeviceFacts, Waiver
+from storewarden.domain.errors import AdapterError
+from storewarden.domain.estate.guard import ShrinkLimit
+from storewarden.flows.audit import AuditParts, AuditRequest, run_audit
+from storewarden.flows.audit_progress import Watcher, unwatched
+from storewarden.flows.audit_report import ReportRequest, recorded_report
+from storewarden.ports.clock import Clock
+from storewarden.ports.content import Content
+from storewarden.ports.inventory import Inventory
+from storewarden.ports.ledger import Ledger, Verification
+from storewarden.ports.reports import AuditReport, Format, Page
+from storewarden.ports.runner import FrozenInventory, Runner, SecretFiles
+from storewarden.wiring.claims import Claims
+from storewarden.wiring.interrupts import interruption
+
+LOCAL = "localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions:
+    """What one audit is asked for beyond the site's settings.
+
+    ``inventory`` replaces the site's sources; ``controls`` are ids or patterns
+    like ``B*``; ``fail_under`` is in percent and replaces the site's bar;
+    ``local`` audits this machine alone; ``by`` is who asks, when it is not the
+    user of this process.
+    """
+
+    inventory: tuple[Path | str, ...] = ()
+    limit: str = ""
+    controls: tuple[str, ...] = ()
+    fail_under: Fraction | None = None
+    since: str = ""
+    accept_shrunk: bool = False
+    local: bool = False
+    by: str = ""
+
+
+class Site:
+    """A site's verbs. Made by ``open_site``; close it, or use it in a ``with``."""
+
+    def __init__(self, config: SiteConfig, *, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+
+    def __enter__(self) -> Self:
+        """The site itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close what was opened."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, opened (and made, the first time)."""
+        from storewarden.adapters.ledger import open_ledger  # noqa: PLC0415 - costs 0.3 s
+
+        _make(self.config.state_dir)
+        return open_ledger(self.config.ledger, clock=self.clock)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """The runner over this site's state directory."""
+        from storewarden.adapters.ansible.runner import PlaybookRunner  # noqa: PLC0415
+
+        _make(self.config.state_dir)
+        return PlaybookRunner(self.config.state_dir, clock=self.clock)
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """What resolves inventories."""
+        from storewarden.adapters.ansible.inventory import AnsibleInventory  # noqa: PLC0415
+
+        return AnsibleInventory()
+
+    @cached_property
+    def content(self) -> Content:
+        """The catalogue of controls."""
+        from storewarden.adapters.ansible.content import InstalledContent  # noqa: PLC0415
+
+        return InstalledContent()
+
+    @cached_property
+    def _claims(self) -> Claims:
+        return Claims(self.config.state_dir / "claims")
+
+    def audit(self, options: AuditOptions | None = None, watch: Watcher = unwatched) -> AuditReport:
+        """Audit and record; the report. Raises the leaves of ``domain.errors``."""
+        return run_audit(self._parts(), self._request(options or AuditOptions()), watch)
+
+    def report(self, audit: str = "last", *, since: str = "") -> AuditReport:
+        """A recorded audit again, without touching a host."""
+        request = ReportRequest(
+            audit=audit,
+            since=since,
+            extra_controls=self.config.audit.controls_dirs,
+            zone=ZoneInfo(self.config.site.timezone),
+        )
+        return recorded_report(self.ledger, self.content, request)
+
+    def verify_ledger(self) -> Verification:
+        """Replay the journal against itself and the state tables."""
+        return self.ledger.verify()
+
+    def _parts(self) -> AuditParts:
+        return AuditParts(
+            runner=self.runner,
+            inventory=self.inventory,
+            content=self.content,
+            ledger=self.ledger,
+            clock=self.clock,
+            claim=self._claims.take,
+            interruption=interruption,
+            zone_known=available_timezones().__contains__,
+            waivers=self._waivers if self.config.audit.waivers_dir else None,
+        )
+
+    def _waivers(
+        self, severities: Mapping[str, Severity], devices: Sequence[DeviceFacts]
+    ) -> tuple[Waiver, ...]:
+        from storewarden.adapters.waivers import load_waivers  # noqa: PLC0415
+
+        places = [place for place in (self.config.audit.waivers_dir,) if place]
+        return load_waivers(places, severities=severities, devices=devices)
+
+    def _request(self, options: AuditOptions) -> AuditRequest:
+        config, bar = self.config, options.fail_under
+        own = Fraction(str(config.audit.fail_under))
+        return AuditRequest(
+            sources=options.inventory or config.inventory,
+            fixed=this_machine() if options.local else None,
+            limit=options.limit,
+            selection=options.controls,
+            extra_controls=config.audit.controls_dirs,
+            variables=self._variables(),
+            since=options.since,
+            bar=(own if bar is None else bar) / 100,
+            accept_shrunk=options.accept_shrunk,
+            shrink=ShrinkLimit(percent=config.estate.max_drop_percent),
+            site=config.site.name,
+            by=options.by or operator(),
+            version=storewarden.__version__,
+            zone=ZoneInfo(config.site.timezone),
+            shard_size=config.audit.shard_size,
+            at_once=config.audit.at_once,
+            forks=config.audit.forks,
+            timeout=config.audit.timeout,
+            secrets=SecretFiles(
+                vault_password=config.secrets.vault_password_file,
+                become_password=config.secrets.become_password_file,
+                private_key=config.ssh.private_key,
+            ),
+            known_hosts=config.ssh.known_hosts,
+        )
+
+    def _variables(self) -> dict[str, object]:
+        """Variables of the play beyond the controls; the summary lines are for people."""
+        folders = [str(folder) for folder in self.config.audit.controls_dirs]
+        extra: dict[str, object] = {"baseline_audit_extra_paths": folders} if folders else {}
+        return {"baseline_audit_summary": False, **extra}
+
+
+def open_site(config: SiteConfig) -> Site:
+    """The site of ``config``."""
+    return Site(config)
+
+
+def this_machine() -> FrozenInventory:
+    """An inventory of this machine alone, without becoming root when nobody is."""
+    variables: dict[str, object] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    if os.geteuid() != 0:
+        variables["ansible_become"] = False
+    return FrozenInventory(hosts={LOCAL: variables}, source=f"this machine ({_node()})")
+
+
+def operator() -> str:
+    """Who runs this, as far as the system knows: under sudo, who called it."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (OSError, KeyError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{_node()}"
+
+
+def _node() -> str:
+    return socket.gethostname() or LOCAL
+
+
+def rendered(report: AuditReport, shape: Format, page: Page) -> str:
+    """The text of ``report`` in ``shape``."""
+    from storewarden.adapters.reports import renderer  # noqa: PLC0415
+
+    return renderer(shape)(report, page)
+
+
+def _make(folder: Path) -> None:
+    """The state directory, for its owner alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AdapterError(
+            f"cannot be made: {error.strerror}", where=str(folder), hint="set state_dir"
+        ) from error
