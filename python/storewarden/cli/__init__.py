@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> int:
     """Entry point of ``storewarden``; the exit status (see ``cli.exits``)."""
-    from storewarden.cli.guard import guarded  # noqa: PLC0415 - so that even this is guarded
+    try:
+        from storewarden.cli.guard import guarded  # noqa: PLC0415 - Ctrl-C may come this early
 
-    return guarded()
+        return guarded()
+    except KeyboardInterrupt:
+        sys.stderr.write("storewarden: interrupted\n")
+        return 130

@@ -133,13 +133,13 @@ class Collector:
             if name not in self._known:
                 self._missing(result.hosts.get(name), name)
         self._retry()
-        self._close("interrupted" if interrupted else "completed")
+        ended = self._close("interrupted" if interrupted else "completed")
         if self._error is None:
             self._release(runner, run_ids(result))
         return Collected(
             hosts=tuple(self._known[name] for name in self.hosts),
             drift=tuple(self._drift),
-            ended=self.clock.now(),
+            ended=ended,
             interrupted=interrupted,
             unrecorded=self._error,
             trouble=result.error if result.outcome is RunOutcome.ERROR else "",
@@ -163,14 +163,17 @@ class Collector:
             if name not in self._recorded and self._error is None:
                 self._record(self._known[name])
 
-    def _close(self, outcome: str) -> None:
+    def _close(self, outcome: str) -> datetime:
+        """Close the audit in the ledger; when it ended."""
+        ended = self.clock.now()
         if self._error is not None:
-            return
+            return ended
         try:
-            self.ledger.end_audit(self.audit, self.clock.now(), outcome)
+            self.ledger.end_audit(self.audit, ended, outcome)
         except StorewardenError as error:
             self._error = error
             self._warn(f"not recorded: {error}")
+        return ended
 
     def _release(self, runner: Runner, runs: Sequence[str]) -> None:
         for run in runs:

@@ -9,6 +9,7 @@ pass and never a traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from storewarden.domain.baseline.finding import AuditState, Finding, HostAudit, Verdict
@@ -26,6 +27,13 @@ _STATES = {
     HostStatus.SKIPPED: AuditState.SKIPPED,
 }
 
+# What Ansible puts around the message of ssh; the state says as much.
+_WRAPPING = re.compile(
+    r"^(Task failed: )?(Failed to connect to the host via ssh: "
+    r'|Data could not be sent to remote host "[^"]*"\. '
+    r"Make sure this host can be reached over ssh: )?"
+)
+
 
 def audited_in(report: Mapping[str, object]) -> Mapping[str, object] | None:
     """The audit part of a role's report, when it has one: ``{bundle, controls, ms}``."""
@@ -41,7 +49,7 @@ def host_audit(result: HostResult, device: Device | None, wanted: Sequence[str])
     if part is not None:
         return _described(result.host, device, AuditState.AUDITED, part=part, wanted=wanted)
     state = _STATES.get(result.status, AuditState.FAILED)
-    message = one_line(result.message) or _unsaid(result.status)
+    message = _WRAPPING.sub("", one_line(result.message)) or _unsaid(result.status)
     return _described(result.host, device, state, message=message)
 
 

@@ -292,7 +292,7 @@ class LedgerConformance:
     def test_a_sample_is_dated_by_the_host_where_it_says_so(
         self, ledger: Ledger, clock: ManualClock
     ) -> None:
-        """What is collected late was read earlier; without a date and zone, the recording counts."""
+        """What is collected late was read earlier; without date and zone, the recording counts."""
         read = {"at": (START - _DAY).isoformat(), "counters": {"pos": 1}}
         late = clock.advance(_DAY)
         _run(ledger, "a1", audited("h1", D04=(Verdict.PASS, {"reading": read})), late)

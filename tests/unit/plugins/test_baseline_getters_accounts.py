@@ -26,7 +26,9 @@ def _quality(bench: Bench, key: Any, **query: Any) -> Any:
 def stack(bench: Bench) -> Bench:
     return bench.files(
         {
-            "/etc/pam.d/passwd": "password requisite pam_pwquality.so retry=3\npassword required pam_unix.so\n"
+            "/etc/pam.d/passwd": (
+                "password requisite pam_pwquality.so retry=3\npassword required pam_unix.so\n"
+            )
         }
     )
 
