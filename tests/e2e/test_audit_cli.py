@@ -385,9 +385,11 @@ def fill(path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_fault(place: Place) -> None:
-    assert place.run("audit", *FEW, "--quiet").code == 0
+    long = {f"till{n}": LOCAL for n in range(40)}  # more than a pipe holds
+    place.inventory(**long)
+    assert place.run("audit", "--accept-shrunk", "--quiet").code in (0, 1)
     done = subprocess.run(
-        ["bash", "-c", "storewarden report --format json | head -1; echo ${PIPESTATUS[0]}"],
+        ["bash", "-c", "storewarden report --format json | head -c 2; echo ${PIPESTATUS[0]}"],
         cwd=place.folder,
         env=place.environment() | {"PYTHONUNBUFFERED": "1"},
         capture_output=True,
@@ -395,8 +397,7 @@ def test_a_reader_that_goes_away_is_no_fault(place: Place) -> None:
         check=False,
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "{"
-    assert done.stdout.splitlines()[-1] in ("0", "141")
+    assert done.stdout == "{\n141\n"
 
 
 def test_a_report_that_cannot_be_written_is_5_and_says_where_it_still_is(place: Place) -> None:
@@ -450,29 +451,16 @@ def test_local_needs_no_inventory_and_no_settings(place: Place) -> None:
     assert "this machine" in done.out
 
 
-@needs_root
 def test_local_without_root_says_what_it_could_not_see(place: Place) -> None:
-    """As an unprivileged user the shadow file cannot be read: an error, never a pass."""
-    words = [
-        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-        str(Path(sys.executable).parent / "storewarden"), "audit", "--local",
-        "--controls", "A15", "--format", "json", "--progress", "none",
-    ]  # fmt: skip
-    probe = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", ""],
-        capture_output=True,
-        check=False,
-    )
-    if probe.returncode != 0:
-        pytest.skip("nobody cannot run this Python")
-    home = place.folder / "nobody"
+    """An ordinary user cannot read the shadow file: an error, never a pass."""
+    as_user = _as_ordinary_user(place)
+    home = place.folder / "home"
     home.mkdir()
-    os.chown(home, 65534, 65534)
-    for folder in (place.folder, *place.folder.parents):
-        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
-            pytest.skip("nobody cannot reach the test's folder")
+    if os.geteuid() == 0:
+        os.chown(home, _NOBODY, _NOBODY)
+    words = ["audit", "--local", "--controls", "A15", "--format", "json", "--progress", "none"]
     done = subprocess.run(
-        words,
+        [*as_user, str(Path(sys.executable).parent / "storewarden"), *words],
         cwd=home,
         env=place.environment() | {"HOME": str(home), "ANSIBLE_HOME": str(home / "ansible")},
         capture_output=True,
@@ -483,3 +471,18 @@ def test_local_without_root_says_what_it_could_not_see(place: Place) -> None:
     (finding,) = json.loads(done.stdout)["hosts"][0]["findings"]
     assert finding["verdict"] == "error"
     assert done.returncode == 1
+
+
+_NOBODY = 65534
+
+
+def _as_ordinary_user(place: Place) -> list[str]:
+    """Words before a command that take root away; skips where nobody else can run our Python."""
+    if os.geteuid() != 0:
+        return []
+    place.folder.chmod(0o755)
+    drop = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    probe = [*drop, "sh", "-c", f"cd {place.folder} && exec {sys.executable} -c ''"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no ordinary user can reach this Python and the test's folder")
+    return drop

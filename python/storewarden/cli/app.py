@@ -12,10 +12,12 @@ import storewarden
 from storewarden.cli.audit import audit, report
 from storewarden.cli.doctor import doctor
 from storewarden.cli.exits import Exit
+from storewarden.cli.group import Group
 from storewarden.cli.init import init
 from storewarden.cli.ledger import ledger
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

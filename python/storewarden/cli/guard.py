@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import typer
 
 from storewarden.cli.exits import Exit, exit_of
+from storewarden.cli.group import Interrupted, ReaderGone
 from storewarden.domain.errors import StorewardenError
 
 
@@ -23,7 +24,7 @@ def guarded(argv: Sequence[str] | None = None) -> int:
     """Run the command line; never raises."""
     try:
         return _run(argv)
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         return _quiet()
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - nothing may pass
         return _fail(*_told(error))
@@ -36,7 +37,7 @@ def _told(error: BaseException) -> tuple[str, Exit]:
             return str(error), exit_of(error)
         case typer.TyperException():
             return _usage(error), Exit.USAGE
-        case KeyboardInterrupt() | typer.Abort():
+        case KeyboardInterrupt() | Interrupted() | typer.Abort():
             return "interrupted", Exit.INTERRUPTED
         case OSError():
             return _system(error), Exit.FOREIGN

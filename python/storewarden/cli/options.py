@@ -90,14 +90,22 @@ def deliver(report: AuditReport, shape: Format, page: Page, output: Path | None)
         plain = page if output is None else Page(language=page.language, drift_only=page.drift_only)
         text = rendered(report, shape, plain)
         if output is None:
-            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-            sys.stdout.flush()
+            _print_whole(text.encode("utf-8", "backslashreplace"))
             return
     else:  # a page of HTML helps nobody on a terminal
         output = Path(f"storewarden-{report.audit.id}.html")
         text = rendered(report, shape, page)
     _replace(output, text, report.audit.id)
     say(f"report written to {output}")
+
+
+def _print_whole(data: bytes) -> None:
+    """All of ``data`` to stdout: under PYTHONUNBUFFERED a write takes what the pipe holds."""
+    sys.stdout.flush()
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) :]
+    sys.stdout.flush()
 
 
 def _replace(output: Path, text: str, audit: str) -> None:

@@ -17,7 +17,7 @@ from storewarden.domain.baseline.drift import Drift
 from storewarden.domain.baseline.finding import AuditState, HostAudit
 from storewarden.domain.errors import LedgerConflict, StorewardenError
 from storewarden.domain.estate.device import Device
-from storewarden.flows.audit_findings import audited_in, host_audit, one_line
+from storewarden.flows.audit_findings import audited_in, host_audit, plain
 from storewarden.flows.audit_progress import Progress, Step, Watcher
 from storewarden.flows.shards import run_ids, run_sharded
 from storewarden.ports.clock import Clock
@@ -186,7 +186,7 @@ class Collector:
         if self._shown.get(host) == state:
             return
         self._shown[host] = state
-        self._progress(Step.HOST, run=run, host=host, state=state, message=one_line(message))
+        self._progress(Step.HOST, run=run, host=host, state=state, message=plain(message))
 
     def _warn(self, message: str) -> None:
         self._progress(Step.WARNING, message=message)

@@ -49,7 +49,7 @@ def host_audit(result: HostResult, device: Device | None, wanted: Sequence[str])
     if part is not None:
         return _described(result.host, device, AuditState.AUDITED, part=part, wanted=wanted)
     state = _STATES.get(result.status, AuditState.FAILED)
-    message = _WRAPPING.sub("", one_line(result.message)) or _unsaid(result.status)
+    message = plain(result.message) or _unsaid(result.status)
     return _described(result.host, device, state, message=message)
 
 
@@ -119,6 +119,11 @@ def _texts(reason: object) -> dict[str, str]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def plain(message: str) -> str:
+    """An Ansible message on one line, without what Ansible puts around it."""
+    return _WRAPPING.sub("", one_line(message))
 
 
 def one_line(text: str, *, limit: int = 300) -> str:

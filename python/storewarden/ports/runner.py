@@ -35,7 +35,7 @@ class RunOutcome(Enum):
     CANCELLED = "cancelled"  # stopped on request
     TIMED_OUT = "timed_out"  # stopped because its time was up
     ERROR = "error"  # never became a play: see ``error``
-    UNKNOWN = "unknown"  # supervisor gone without a result
+    UNKNOWN = "unknown"  # supervisor or play gone without a recap, or event lines lost
 
 
 class LeaseMode(Enum):

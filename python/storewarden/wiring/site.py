@@ -179,7 +179,7 @@ class Site:
             extra_controls=config.audit.controls_dirs,
             variables=self._variables(),
             since=options.since,
-            bar=(own if bar is None else bar) / 100,
+            bar=(own if bar is None else bar) / 100 or None,  # 0 is no bar
             accept_shrunk=options.accept_shrunk,
             shrink=ShrinkLimit(percent=config.estate.max_drop_percent),
             site=config.site.name,

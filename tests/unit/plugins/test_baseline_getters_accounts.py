@@ -239,6 +239,7 @@ def _sshd(bench: Bench, plain: str, **for_user: str) -> Bench:
         ("allowusers ops@10.20.1.5\\nallowusers *@10.20.8.0/24\\n", []),
         ("allowusers ops@10.20.1.5\\nallowusers lin\\n", ["lin"]),
         ("allowusers ops@10.20.*\\n", ["ops@10.20.*"]),
+        ("allowusers 10.20.1.5\\n", ["10.20.1.5"]),  # a user of that name, from anywhere
         ("allowusers ops@head.example\\n", ["ops@head.example"]),
         ("allowusers ops@10.0.0.0/8\\n", ["ops@10.0.0.0/8"]),
         ("allowusers ops@fd00::5\\nallowusers !eve\\n", ["ops@fd00::5"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -242,3 +243,14 @@ def test_an_unrecorded_audit_is_not_said_to_be_on_record() -> None:
     made = text(Format.TABLE, sample(unrecorded=AdapterError("no space left")))
     assert "Not recorded: no space left" in made
     assert "storewarden report audit" not in made
+
+
+def test_every_json_field_is_documented(project_root: Path) -> None:
+    page = (project_root / "docs/operators/audit.md").read_text()
+    page = page[page.index("## JSON, for programs") :]
+    data = json.loads(text(Format.JSON, sample()))
+    keys = set(data) | set(data["audit"]) | set(data["fleet"]) | set(data["fleet"]["counts"])
+    for name in ("controls", "stores", "hosts", "waivers", "drift"):
+        keys |= {key for row in data[name] for key in row}
+    keys |= {key for host in data["hosts"] for found in host["findings"] for key in found}
+    assert {key for key in keys if f"`{key}`" not in page} == set()

@@ -106,6 +106,8 @@ class _Sheet:
         audit = self._report.audit
         at = moment(audit.at, self._report.zone)
         line = f"{self._words['fact_audit']} {audit.id} · {at} · {clean(self._report.scope)}"
+        if self._report.limit:
+            line += f" · {self._words['fact_limit']} {clean(self._report.limit)}"
         self._say(Text(line, style="bold"))
 
     def banners(self) -> None:

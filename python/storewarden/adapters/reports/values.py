@@ -22,37 +22,42 @@ def shown(value: object, words: Mapping[str, str], *, limit: int = 300) -> str:
 
 
 def _text(value: object, words: Mapping[str, str]) -> str:
-    if value is None or value in ("", [], {}):
+    plain = _plain(value, words)
+    if plain is not None:
+        return plain
+    if isinstance(value, Mapping):
+        return "\n".join(f"{clean(str(key))}: {_flat(part, words)}" for key, part in value.items())
+    parts = list(value) if isinstance(value, list | tuple) else [value]
+    if any(isinstance(part, Mapping | list | tuple) for part in parts):
+        return "\n".join(_flat(part, words) for part in parts)
+    return ", ".join(_flat(part, words) for part in parts)
+
+
+def _plain(value: object, words: Mapping[str, str]) -> str | None:
+    """A value that is one word: nothing, an empty list, yes or no, a text, a number."""
+    if value is None or value == "":
         return words["value_absent"]
     if isinstance(value, bool):
         return words["true_word" if value else "false_word"]
-    if isinstance(value, Mapping):
-        return "\n".join(f"{clean(str(key))}: {_flat(part)}" for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return _list(list(value))
+    if isinstance(value, Mapping | list | tuple):
+        return None if value else words["value_none"]
     return clean(str(value))
 
 
-def _list(parts: list[object]) -> str:
-    if any(isinstance(part, Mapping | list | tuple) for part in parts):
-        return "\n".join(_flat(part) for part in parts)
-    return ", ".join(clean(str(part)) for part in parts)
-
-
-def _flat(part: object) -> str:
+def _flat(part: object, words: Mapping[str, str]) -> str:
     """One part of a value on one line."""
-    if isinstance(part, str):
-        return clean(part)
+    plain = _plain(part, words)
+    if plain is not None:
+        return plain
     if isinstance(part, Mapping):
-        return " ".join(f"{clean(str(key))}={_leaf(leaf)}" for key, leaf in part.items())
-    if isinstance(part, list | tuple):
-        return ", ".join(_leaf(leaf) for leaf in part)
-    return _leaf(part)
+        return " ".join(f"{clean(str(key))}={_leaf(leaf, words)}" for key, leaf in part.items())
+    return ", ".join(_leaf(leaf, words) for leaf in part)  # type: ignore[attr-defined]
 
 
-def _leaf(leaf: object) -> str:
-    if isinstance(leaf, str):
-        return clean(leaf)
+def _leaf(leaf: object, words: Mapping[str, str]) -> str:
+    plain = _plain(leaf, words)
+    if plain is not None:
+        return plain
     return clean(json.dumps(leaf, ensure_ascii=False, default=str))
 
 

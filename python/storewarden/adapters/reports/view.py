@@ -26,7 +26,10 @@ KINDS = ("pass", "fail", "waived", "error", "na", "manual")
 """Outcomes in the order of every table: the verdicts, and a failure that is waived."""
 
 TROUBLE = ("fail", "error", "waived")
-"""Outcomes whose evidence is shown."""
+"""Outcomes that a host is listed with."""
+
+EVIDENCE = (*TROUBLE, "na", "manual")
+"""Outcomes whose evidence stands under their control: also why it does not apply somewhere."""
 
 _SCOPES = (
     ("hosts", "host"),
@@ -200,17 +203,19 @@ class _Arranger:
         self._words = words
         self._language = language
         self._controls = {control.id: control for control in report.controls}
-        self._trouble = [
+        evidence = [
             _Seen(host, finding, kind, waiver)
             for host in report.audit.hosts
             for finding in host.findings
             for kind, waiver in (kind_of(report, host.host, finding),)
-            if kind in TROUBLE
+            if kind in EVIDENCE
         ]
+        self._trouble = [seen for seen in evidence if seen.kind in TROUBLE]
         self._by_host: dict[str, list[_Seen]] = {}
         self._by_control: dict[str, list[_Seen]] = {}
         for seen in self._trouble:
             self._by_host.setdefault(seen.host.host, []).append(seen)
+        for seen in evidence:
             self._by_control.setdefault(seen.finding.control, []).append(seen)
 
     def view(self) -> View:
@@ -251,18 +256,19 @@ class _Arranger:
         together: dict[tuple[str, str, str], list[_Seen]] = {}
         for seen in self._by_control.get(control, ()):
             reason = reason_in(seen.finding, self._language)
-            key = (seen.kind, key_of(seen.finding.value), reason)
+            judged = seen.kind not in ("na", "manual")  # else the value is no evidence
+            key = (seen.kind, key_of(seen.finding.value) if judged else "", reason)
             together.setdefault(key, []).append(seen)
         groups = [
             Group(
                 kind=kind,
-                value=self._shown(members[0].finding, GROUP_VALUE),
+                value=self._shown(members[0].finding, GROUP_VALUE) if value else "",
                 reason=reason,
                 hosts=tuple(seen.host.host for seen in members),
             )
-            for (kind, _, reason), members in together.items()
+            for (kind, value, reason), members in together.items()
         ]
-        return tuple(sorted(groups, key=lambda g: (TROUBLE.index(g.kind), -len(g.hosts), g.value)))
+        return tuple(sorted(groups, key=lambda g: (EVIDENCE.index(g.kind), -len(g.hosts), g.value)))
 
     def _shown(self, finding: Finding, limit: int) -> str:
         return shown(finding.value, self._words, limit=limit)
