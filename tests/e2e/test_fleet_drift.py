@@ -19,7 +19,8 @@ _MEDDLING: dict[str, frozenset[str]] = {
     "umask 077; echo 'PermitRootLogin yes' > /etc/ssh/sshd_config.d/00-x.conf;"
     " systemctl reload ssh; sleep 1": frozenset({"B01", "B11"}),
     "echo 0 > /proc/sys/net/ipv4/tcp_syncookies": frozenset({"C01"}),
-    "echo 1 > /proc/sys/net/ipv4/ip_forward": frozenset({"C03"}),
+    # A kernel that forwards also stops accepting redirects, on every interface.
+    "echo 1 > /proc/sys/net/ipv4/ip_forward": frozenset({"C01", "C03"}),
     "sed -i 's/^PASS_MAX_DAYS.*/PASS_MAX_DAYS 12345/' /etc/login.defs": frozenset({"A10"}),
     "sed -i 's/^PASS_WARN_AGE.*/PASS_WARN_AGE 3/' /etc/login.defs": frozenset({"A12"}),
     "echo 'cashier ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/x": frozenset({"A19"}),
