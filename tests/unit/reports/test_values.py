@@ -7,7 +7,7 @@ import pytest
 
 from storewarden.adapters.reports.advice import advice_for
 from storewarden.adapters.reports.catalogue import words
-from storewarden.adapters.reports.values import clean, shown
+from storewarden.adapters.reports.values import clean, contrast, shown
 from storewarden.domain.baseline.finding import AuditState, HostAudit
 from storewarden.ports.reports import Language
 
@@ -75,3 +75,14 @@ def test_the_message_of_a_missed_host_becomes_advice(
 ) -> None:
     assert advice_for(HostAudit(host="x", state=state, message=message)) == advice
     assert f"advice_{advice}" in EN
+
+
+def test_a_transition_shows_the_parts_that_differ_and_only_those() -> None:
+    before = {"tcp_syncookies": "1", "accept_redirects": "0", "gone": "x"}
+    after = {"tcp_syncookies": "0", "accept_redirects": "0", "new": "y"}
+    assert contrast(before, after) == (
+        {"tcp_syncookies": "1", "gone": "x"},
+        {"tcp_syncookies": "0", "new": "y"},
+    )
+    assert contrast(["a"], ["a", "b"]) == (["a"], ["a", "b"])
+    assert contrast({"a": 1}, {"a": 1}) == ({"a": 1}, {"a": 1})  # only the verdict changed

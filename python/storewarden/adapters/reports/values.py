@@ -21,6 +21,15 @@ def shown(value: object, words: Mapping[str, str], *, limit: int = 300) -> str:
     return text if len(text) <= limit else text[:limit] + words["value_cut"]
 
 
+def contrast(before: object, after: object) -> tuple[object, object]:
+    """Both values without the parts that are the same in both: what a transition is about."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return before, after
+    same = {key for key in before.keys() & after.keys() if before[key] == after[key]}
+    rest = [{k: v for k, v in value.items() if k not in same} for value in (before, after)]
+    return (rest[0], rest[1]) if any(rest) else (before, after)
+
+
 def _text(value: object, words: Mapping[str, str]) -> str:
     plain = _plain(value, words)
     if plain is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from storewarden.adapters.reports.advice import advice_for
-from storewarden.adapters.reports.values import clean, key_of, shown
+from storewarden.adapters.reports.values import clean, contrast, key_of, shown
 from storewarden.domain.baseline.control import Control, Severity
 from storewarden.domain.baseline.drift import Drift
 from storewarden.domain.baseline.finding import AuditState, Finding, HostAudit, Verdict
@@ -311,11 +311,12 @@ class _Arranger:
 
     def _drift(self, drift: Drift) -> DriftRow:
         control = self._controls.get(drift.control)
+        before, after = contrast(drift.value_from, drift.value_to)
         return DriftRow(
             drift=drift,
             title=control.titled(self._language.value) if control else "",
-            value_from=shown(drift.value_from, self._words),
-            value_to=shown(drift.value_to, self._words),
+            value_from=shown(before, self._words),
+            value_to=shown(after, self._words),
         )
 
     def _waivers(self) -> tuple[WaiverRow, ...]:
