@@ -14,7 +14,6 @@ import re
 from typing import Any
 
 LIMIT = 2048  # bytes of one control's value as JSON
-_CUT = "[cut]"
 
 _ASSIGNED = (  # NAME = secret, NAME: secret
     r"(?P<lead>(?<![\w.-])[\w.-]*(?:password|passphrase|secret|token|api_?key|passwd(?!\s*:))"
@@ -97,7 +96,7 @@ def _fitted_list(values: list[Any]) -> list[Any]:
         if used > LIMIT:
             break
         kept.append(shown)
-    return [*kept, "{0} {1} of {2} shown".format(_CUT, len(kept), len(values))]
+    return [*kept, "{0} {1} of {2} shown".format(_mark(values), len(kept), len(values))]
 
 
 def _short(value: Any, room: int) -> Any:
@@ -105,4 +104,10 @@ def _short(value: Any, room: int) -> Any:
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     # a third: a character may take three bytes
-    return text[: max(10, room // 3)] + " " + _CUT
+    return text[: max(10, room // 3)] + " " + _mark(value)
+
+
+def _mark(whole: Any) -> str:
+    """The mark of a cut carries a digest of the whole: a change behind the cut is drift as well."""
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
+    return "[cut, sha256:{0}]".format(digest)

@@ -192,7 +192,15 @@ def test_evidence_is_always_small_json(value: Any) -> None:
 def test_cut_evidence_says_so(value: Any) -> None:
     shown = json.dumps(evidence(value), ensure_ascii=False)
     assert len(shown.encode()) <= LIMIT
-    assert "[cut]" in shown
+    assert "[cut, sha256:" in shown
+
+
+def test_a_change_behind_the_cut_is_still_another_value() -> None:
+    ports = [{"port": number, "process": "x" * 30} for number in range(200)]
+    moved = [*ports[:-1], {"port": 4444, "process": "implant"}]
+    assert evidence(ports) != evidence(moved)
+    assert evidence({"open": ports, "n": 1}) != evidence({"open": moved, "n": 1})
+    assert evidence("a" * 9000) != evidence("a" * 8999 + "b")
 
 
 # -- deadlines ---------------------------------------------------------------------------------
