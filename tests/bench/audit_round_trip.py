@@ -52,7 +52,7 @@ def task_per_control(folder: Path) -> Path:
 
 
 def measure(inventory: Path, folder: Path, rounds: int) -> list[Series]:
-    """Every contender ``rounds`` times, in turn, after one round that does not count."""
+    """Every contender ``rounds`` times, in turn, after one call that warms the hosts up."""
     playbook = ["ansible-playbook", "-i", str(inventory)]
     config = folder / "storewarden.yml"
     config.write_text(f"inventory: [{inventory}]\nstate_dir: {folder / 'state'}\n")
@@ -77,10 +77,10 @@ def measure(inventory: Path, folder: Path, rounds: int) -> list[Series]:
         "one task per control": [*playbook, str(task_per_control(folder))],
     }
     runs: dict[str, list[Timed]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
+    timed([*playbook, "storewarden.ops.baseline_audit"], env=environment(), log=folder / "warm.log")
+    for number in range(rounds):
         for name, argv in contenders.items():
             run = timed(argv, env=environment(), log=folder / "last.log", ok=(0, 1))
-            print(f"  round {number}  {name}: {run.wall:.1f} s", flush=True)
-            if number:
-                runs[name].append(run)
+            print(f"  round {number + 1}  {name}: {run.wall:.1f} s", flush=True)
+            runs[name].append(run)
     return [Series(name=name, runs=tuple(found)) for name, found in runs.items()]

@@ -35,7 +35,7 @@ runner.release(run)
 
 
 def measure(folder: Path, rounds: int) -> list[Series]:
-    """Bare and ours in turn, ``rounds`` times after one that does not count."""
+    """Bare and ours in turn, ``rounds`` times."""
     hosts = {
         f"sim{n:02d}": {
             "ansible_connection": "local",
@@ -68,10 +68,9 @@ def measure(folder: Path, rounds: int) -> list[Series]:
         ],
     }
     runs: dict[str, list[Timed]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
+    for number in range(rounds):
         for name, argv in contenders.items():
             run = timed(argv, env=environment(), log=folder / "last.log")
-            print(f"  round {number}  {name}: {run.wall:.1f} s", flush=True)
-            if number:
-                runs[name].append(run)
+            print(f"  round {number + 1}  {name}: {run.wall:.1f} s", flush=True)
+            runs[name].append(run)
     return [Series(name=name, runs=tuple(found)) for name, found in runs.items()]

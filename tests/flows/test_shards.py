@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -124,14 +125,25 @@ def test_stop_cancels_waits_and_keeps_what_there_is() -> None:
     assert len(runner.started) == 2
 
 
+def _press_ctrl_c(waiting: threading.Event) -> None:
+    waiting.wait()
+    time.sleep(0.5)  # by then the consumer is back in the generator
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_ctrl_c_while_waiting_cancels_and_keeps_what_there_is() -> None:
     runner = FakeRunner(_first_shard_only)
+    # Started beforehand: starting a thread can itself wait, and would then be what is interrupted.
+    waiting = threading.Event()
+    presser = threading.Thread(target=_press_ctrl_c, args=(waiting,))
+    presser.start()
     result = None
     for item in run_sharded(runner, _run(120), at_once=1):
         if isinstance(item, RunResult):
             result = item
         elif item[1].kind == "started" and len(runner.started) == 2:
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            waiting.set()
+    presser.join()
     assert result is not None
     _assert_partial(result, runner)
 
@@ -142,3 +154,22 @@ def test_a_consumer_that_walks_away_leaves_nothing_running() -> None:
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert {run.phase for run in runner.recover()} == {RunPhase.FINISHED}
+
+
+class _Breaking(FakeRunner):
+    """A runner with a fault of its own: not one of the errors it promises."""
+
+    def follow(self, run_id: str) -> Iterator[RunEvent]:
+        """Fails for the second shard."""
+        if run_id.endswith("2"):
+            raise OSError("bad sector")
+        return super().follow(run_id)
+
+
+def test_a_fault_of_the_runner_is_unknown_and_not_cancelled() -> None:
+    _, result = _whole(run_sharded(_Breaking(), _run(120), at_once=1))
+    assert result.outcome is RunOutcome.UNKNOWN
+    assert result.error == "the runner failed: OSError: bad sector"
+    statuses = [host.status for host in result.hosts.values()]
+    assert statuses.count(HostStatus.UNKNOWN) == 50
+    assert statuses.count(HostStatus.OK) == 70
