@@ -3,7 +3,8 @@
 if ! may_have_lab; then
     say "No root and no sudo here, so there are no lab hosts; auditing this machine alone."
     note "Nothing is changed. Probes that need root answer 'error' and say so."
-    tell storewarden audit --local --state-dir "$WORK/state"
+    site
+    tell storewarden audit --local
 else
     need_lab
     say "Chapter: audit. Every host is asked once; all controls are evaluated there."
@@ -17,7 +18,7 @@ else
     lab exec --root s000103-sv01 -- "echo 0 > /proc/sys/net/ipv4/tcp_syncookies"
     note "  one store server lost its SYN cookies"
 
-    say "The next audit names exactly these two, and that no change explains them."
+    say "The next audit shows what changed on exactly these two machines, and that no change explains it."
     tell storewarden audit --since last
 
     say "The same audit as one HTML file for the auditor, in Chinese."
