@@ -13,7 +13,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_PARTS = ("galaxy.yml", "LICENSE", "README.md", "meta", "plugins", "roles", "playbooks")
+_PARTS = ("galaxy.yml", "LICENSE", "README.md", "meta", "plugins", "playbooks")
+# Parts of a role that only its developers need; hidden ones are caches.
+_NOT_SHIPPED = ("molecule", ".*")
 
 
 class CollectionHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -23,6 +25,13 @@ class CollectionHook(BuildHookInterface):  # type: ignore[type-arg]
         """Add every part of the collection unless the build is an editable one."""
         if version == "editable":
             return
-        for part in _PARTS:
-            source = Path(self.root) / part
-            build_data["force_include"][str(source)] = f"ansible_collections/storewarden/ops/{part}"
+        root = Path(self.root)
+        for source in (*(root / part for part in _PARTS), *_parts_of_roles(root)):
+            target = Path("ansible_collections/storewarden/ops") / source.relative_to(root)
+            build_data["force_include"][str(source)] = target.as_posix()
+
+
+def _parts_of_roles(root: Path) -> list[Path]:
+    """What is directly in each role's folder and belongs to the collection."""
+    found = sorted(root.glob("roles/*/*"))
+    return [path for path in found if not any(path.match(name) for name in _NOT_SHIPPED)]

@@ -51,6 +51,14 @@ def test_one_install_brings_the_collection_that_ansible_finds(
     assert documented.returncode == 0, documented.stderr
 
 
+def test_what_only_developers_of_a_role_need_stays_out(installed: Path) -> None:
+    (roles,) = installed.parent.glob(
+        "lib/*/site-packages/ansible_collections/storewarden/ops/roles"
+    )
+    assert {path.name for path in roles.glob("baseline_ssh/*")} >= {"controls", "tasks"}
+    assert [*roles.glob("*/molecule"), *roles.glob("*/.*")] == []
+
+
 def test_the_installed_playbook_runs_under_plain_ansible(installed: Path, tmp_path: Path) -> None:
     done = _run(
         installed, tmp_path, "ansible-playbook", "-i", "localhost,", "-c", "local",

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every role's molecule scenario, on a real host, as a developer runs it.
+
+Roles are found by scan, so one without a scenario fails here. A scenario proves something only if
+it can fail: one of them runs against a host that it was kept from breaking, and must say so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.fleet import Lab, LabHost
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CONFIG = _ROOT / ".config/molecule/config.yml"
+_ROLES = sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/tasks/main.yml"))
+_STEPS = ("syntax", "converge", "idempotence", "verify")
+
+
+@pytest.fixture(scope="module")
+def till(lab: Lab) -> Iterator[LabHost]:
+    """One host for all scenarios, which leave it as they found it; a failed one may not."""
+    host = next((host for host in lab.hosts if host.role == "pos"), lab.hosts[0])
+    yield host
+    host.reset()
+
+
+def _molecule(role: str, till: LabHost, home: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    """``molecule ARGV`` in the folder of ``role``; whatever it caches goes below ``home``."""
+    env = {
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}:/usr/sbin:/sbin",
+        "HOME": str(home),
+        "ANSIBLE_HOME": str(home / "a"),
+        "LANG": "C.UTF-8",
+        "NO_COLOR": "1",
+        "MOLECULE_COMMAND_BORDERS": "false",
+        "MOLECULE_LAB_INVENTORY": str(till.lab.inventory_path),
+        "MOLECULE_LAB_LIMIT": till.name,
+    }
+    return subprocess.run(
+        ["molecule", "-c", str(_CONFIG), *argv],
+        cwd=_ROOT / "roles" / role, env=env, check=False, timeout=240, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def _copies(home: Path, role: str) -> list[Path]:
+    """Copies of our collection where Ansible would find one before the checkout."""
+    places = (home, _ROOT / ".ansible", _ROOT / "roles" / role)
+    return [copy for place in places for copy in place.rglob("ansible_collections/storewarden")]
+
+
+@pytest.mark.parametrize("role", _ROLES)
+def test_every_role_passes_its_scenario(role: str, till: LabHost, tmp_path: Path) -> None:
+    done = _molecule(role, till, tmp_path, "test")
+    assert done.returncode == 0, done.stdout
+    # Molecule goes past a step whose playbook it does not find, and ends with 0.
+    taken = re.findall(r"default > (\w+): Executed: Successful", done.stdout)
+    assert tuple(taken[-len(_STEPS) :]) == _STEPS, done.stdout
+    # Nor does an inventory that leaves no host make it fail.
+    assert len(re.findall(rf"^{till.name} +: ok=[1-9]", done.stdout, re.MULTILINE)) == 3, (
+        done.stdout
+    )
+    assert _copies(tmp_path, role) == []
+    left = "find /etc /run /var/lib -name '*molecule*'; systemctl list-units -q '*molecule*'"
+    assert till.run(left, user="root").stdout == ""
+
+
+def test_a_scenario_fails_when_its_role_is_not_right(till: LabHost, tmp_path: Path) -> None:
+    only_verify = tmp_path / "only_verify.yml"
+    only_verify.write_text("scenario: {test_sequence: [verify]}")
+    # No port is opened, so the role rightly finds nothing, which is wrong for a broken host.
+    argv = ("-c", str(only_verify), "test", "--", "-e", "scenario_break=true")
+    done = _molecule("baseline_ports", till, tmp_path, *argv)
+    assert done.returncode != 0
+    assert "D01 on the broken host" in done.stdout, done.stdout
