@@ -35,12 +35,13 @@ content:
 	@$(BIN)/python tools/make_docs.py --check
 
 units:
-	@$(PYTEST) -q -n 2 tests/unit tests/content
+	@$(PYTEST) -q -n 2 -m "not slow" tests/unit tests/content
 
 test: dev
 	@tools/prepare-lab
 	@$(MAKE) --no-print-directory lint types contracts content
-	@$(PYTEST) $(PYTEST_ARGS)
+	@$(PYTEST) -q -n 2 tests/unit tests/content tests/flows
+	@$(PYTEST) tests/contract tests/e2e
 
 test-full: test
 

@@ -10,6 +10,10 @@ censored what arrives here.
 
 A play that would touch hosts outside its plan, or that was loaded from another
 copy of the collection than planned, is stopped before its first task.
+
+Ansible can end a play for hosts on which nothing failed (``any_errors_fatal``,
+``run_once``, ``max_fail_percentage``) and its recap then counts them as well;
+that the play was stopped for them is written here.
 """
 
 from __future__ import annotations
@@ -35,9 +39,11 @@ import time
 
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader
 
 MESSAGE_LIMIT = 500  # characters of a failure's message
 REFUSED = 76  # exit status of a play that was stopped by this plugin
+_INDEPENDENT = ("free", "host_pinned")  # strategies in which no host waits for another
 _STATS = ("processed", "ok", "changed", "failures", "dark", "skipped", "rescued", "ignored")
 
 
@@ -90,6 +96,15 @@ def _report(result):
     return found
 
 
+def _stops_everybody(task):
+    """Whether a failure of this task ends the play for every host (strategy linear)."""
+    action = action_loader.get(task.action, class_only=True)
+    # An undecided template counts as yes: a host too many is probed, none is taken for done.
+    return bool(
+        task.any_errors_fatal or task.run_once or getattr(action, "BYPASS_HOST_LOOP", False)
+    )
+
+
 def _unserialisable(value):
     """The name of the type only: to print such a value could decrypt it."""
     return "<{0}>".format(type(value).__name__)
@@ -107,6 +122,9 @@ class CallbackModule(CallbackBase):
             raise AnsibleError("storewarden.ops.run_log is for the storewarden runner only")
         self._log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._touched = set()
+        self._batch = []  # the hosts of the play, or of its share under ``serial``
+        self._bad = []  # those of them that failed or could not be reached
+        self._in_step = True
         self._dropped = 0
         self._torn = False
 
@@ -139,6 +157,13 @@ class CallbackModule(CallbackBase):
             self._touched.add(host)
             self._write("touched", host=host)
 
+    def _went_wrong(self, result):
+        """Note a failed or unreachable host, and whether that ends the play for the others."""
+        host = result.host.get_name()
+        self._bad.append(host)
+        if self._in_step and _stops_everybody(result.task):
+            self._write("stopped", hosts=self._batch, because=[host])
+
     # -- the play --------------------------------------------------------
 
     def _refuse(self, why):
@@ -157,6 +182,8 @@ class CallbackModule(CallbackBase):
         inventory = play.get_variable_manager()._inventory
         hosts = [host.get_name() for host in inventory.get_hosts(play.hosts)]
         self._write("play", task=play.get_name().strip(), hosts=hosts)
+        self._batch, self._bad = hosts, []
+        self._in_step = str(play.strategy).rpartition(".")[2] not in _INDEPENDENT
         plan = os.environ.get("STOREWARDEN_PLAN")
         if not plan:
             return
@@ -165,6 +192,9 @@ class CallbackModule(CallbackBase):
         strangers = sorted(set(hosts) - planned)
         if strangers:
             self._refuse("the play would touch hosts outside its plan: " + ", ".join(strangers[:5]))
+
+    def v2_playbook_on_no_hosts_remaining(self):
+        self._write("stopped", hosts=self._batch, because=self._bad)
 
     def v2_playbook_on_task_start(self, task, is_conditional):  # noqa: ARG002 - by keyword
         self._write("task", task=task.get_name().strip())
@@ -185,6 +215,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result):
         self._result("host_unreachable", result, message=_message(result.result))
+        self._went_wrong(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if ignore_errors:
@@ -193,6 +224,7 @@ class CallbackModule(CallbackBase):
             self._result(kind, result, message=said)
         else:
             self._result("host_failed", result, message=_message(result.result))
+            self._went_wrong(result)
 
     def v2_playbook_on_stats(self, stats):
         counts = {name: dict(getattr(stats, name)) for name in _STATS}

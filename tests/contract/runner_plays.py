@@ -136,3 +136,15 @@ def processes_marked(run_id: str) -> list[int]:
             if f"STOREWARDEN_RUN={run_id}".encode() in environ:
                 found.append(int(name))
     return found
+
+
+def seen_by_others(pids: list[int]) -> bytes:
+    """What any reader of /proc sees of these processes."""
+    parts = []
+    for pid in pids:
+        for name in ("cmdline", "environ"):
+            try:
+                parts.append(Path(f"/proc/{pid}/{name}").read_bytes())
+            except OSError:
+                continue
+    return b"\n".join(parts)

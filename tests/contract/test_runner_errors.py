@@ -183,3 +183,70 @@ def test_stale_copy_in_home_does_not_win(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("ANSIBLE_HOME", raising=False)
     assert _run(runner, quick(tmp_path)).outcome is RunOutcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "stops", [{"any_errors_fatal": True}, {"max_fail_percentage": 10}, {}], ids=str
+)
+def test_a_host_the_play_was_stopped_for_is_no_success(
+    runner: PlaybookRunner, tmp_path: Path, stops: dict[str, object]
+) -> None:
+    """Ansible's recap counts no failure for it, though later tasks never ran there."""
+    trap = tmp_path / "touched"
+    fails: dict[str, object] = {"ansible.builtin.command": "false"}
+    fails |= {"when": "inventory_hostname == 'pos1'"} if stops else {"run_once": True}
+    book = playbook(tmp_path, play([{"sw_probe": {"echo": "x"}}, fails, _touch(trap)], **stops))
+    result = _run(runner, book)
+    assert not trap.exists()
+    assert result.hosts["pos1"].status is HostStatus.FAILED
+    other = result.hosts["pos2"]
+    assert other.status is HostStatus.UNKNOWN
+    assert other.message == "the play was stopped here because pos1 failed"
+    assert "probe" in other.report
+
+
+def test_a_rescued_stop_stops_nobody(runner: PlaybookRunner, tmp_path: Path) -> None:
+    fails = {"ansible.builtin.command": "false", "when": "inventory_hostname == 'pos1'"}
+    block = {"block": [fails], "rescue": [{"sw_probe": {"echo": "x"}}], "any_errors_fatal": True}
+    result = _run(runner, playbook(tmp_path, play([block, {"sw_probe": {"echo": "y"}}])))
+    assert {host.status for host in result.hosts.values()} == {HostStatus.OK}
+
+
+def test_a_failure_in_the_middle_stops_nobody_else(runner: PlaybookRunner, tmp_path: Path) -> None:
+    fails = {"ansible.builtin.command": "false", "when": "inventory_hostname == 'pos1'"}
+    result = _run(runner, playbook(tmp_path, play([fails, {"sw_probe": {"echo": "y"}}])))
+    assert result.hosts["pos1"].status is HostStatus.FAILED
+    assert result.hosts["pos2"].status is HostStatus.OK
+    assert "probe" in result.hosts["pos2"].report
+
+
+def test_the_sites_own_collections_are_found(
+    runner: PlaybookRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where ansible-playbook alone finds them: by ansible.cfg, else under the home directory."""
+    task = {"site.tools.hello": {}}
+    for place in ("home/collections", "named"):
+        modules = tmp_path / place / "ansible_collections" / "site" / "tools" / "plugins/modules"
+        modules.mkdir(parents=True)
+        report = "json.dumps({'changed': False, 'storewarden': {'from': '" + place + "'}})"
+        (modules / "hello.py").write_text(f"#!/usr/bin/python\nimport json\nprint({report})\n")
+    config = tmp_path / "ansible.cfg"
+    config.write_text("[defaults]\n")
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(config))
+    book = playbook(tmp_path, play([task]))
+    assert _run(runner, book).hosts["pos1"].report == {"from": "home/collections"}
+    config.write_text("[defaults]\ncollections_path = named\n")
+    assert _run(runner, book).hosts["pos1"].report == {"from": "named"}
+
+
+def test_check_mode_changes_nothing(runner: PlaybookRunner, tmp_path: Path) -> None:
+    trap = tmp_path / "touched"
+    run = PlaybookRun(
+        playbook=playbook(tmp_path, play([_touch(trap)])),
+        inventory=inventory("pos1"),
+        check_mode=True,
+    )
+    result = runner.result(runner.start(run))
+    assert result.hosts["pos1"].status in (HostStatus.OK, HostStatus.CHANGED)
+    assert not trap.exists()

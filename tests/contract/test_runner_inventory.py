@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from storewarden.adapters.ansible import AnsibleInventory
-from storewarden.domain.errors import ConfigInvalid, StorewardenError
+from storewarden.domain.errors import AdapterError, ConfigInvalid, StorewardenError
+from tests.contract.runner_plays import processes, until
 
 _SITE = """
 all:
@@ -26,6 +29,20 @@ all:
     sw_tz: Asia/Shanghai
     text: "{{ sw_role }}"
     raw: !unsafe "{{ nothing }}"
+"""
+
+
+_CHATTY = """
+DOCUMENTATION = "name: chatty\\nshort_description: prints\\noptions: {plugin: {description: x}}"
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+class InventoryModule(BaseInventoryPlugin):
+    NAME = "site.tools.chatty"
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path)
+        print("asking the CMDB")
+        inventory.add_host("h")
 """
 
 
@@ -100,7 +117,46 @@ def test_a_failing_script_is_an_error(tmp_path: Path) -> None:
     script = tmp_path / "cmdb"
     script.write_text("#!/bin/sh\necho 'CMDB says no' >&2\nexit 3\n")
     script.chmod(0o755)
-    assert "cmdb" in _refusal([script])
+    line = _refusal([script])
+    assert "cmdb" in line
+    assert line.endswith("exit code 3: CMDB says no")
+
+
+def test_a_script_that_misses_a_variable_says_which(tmp_path: Path) -> None:
+    script = tmp_path / "cmdb"
+    script.write_text(f"#!{sys.executable}\nimport os\nos.environ['CMDB_TOKEN']\n")
+    script.chmod(0o755)
+    assert _refusal([script]).endswith("KeyError: 'CMDB_TOKEN'")
+
+
+def test_an_unknown_plugin_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "cmdb.yml"
+    source.write_text("plugin: no.such.plugin\n")
+    assert "unknown plugin 'no.such.plugin'" in _refusal([source])
+
+
+def test_a_plugin_that_prints_into_the_answer(tmp_path: Path, site: Path) -> None:
+    plugins = tmp_path / "collections/ansible_collections/site/tools/plugins/inventory"
+    plugins.mkdir(parents=True)
+    (plugins / "chatty.py").write_text(_CHATTY)
+    source = tmp_path / "chatty.yml"
+    source.write_text("plugin: site.tools.chatty\n")
+    inventory = AnsibleInventory(collections=[tmp_path / "collections"])
+    with pytest.raises(ConfigInvalid, match="not JSON"):
+        inventory.resolve([source, site])
+
+
+def test_an_inventory_that_hangs_leaves_no_process(tmp_path: Path) -> None:
+    script = tmp_path / "cmdb"
+    script.write_text("#!/bin/sh\nsleep 1123.5813 &\nsleep 1123.5813\n")
+    script.chmod(0o755)
+    with pytest.raises(AdapterError, match="did not answer in 4 s"):
+        AnsibleInventory(timeout=timedelta(seconds=4)).resolve([script])
+    until(lambda: not processes("sleep\x001123.5813"), 5)
+
+
+def test_a_limit_that_looks_like_an_option(site: Path) -> None:
+    assert "'-vvv' matches no host" in _refusal([site], "-vvv")
 
 
 def test_scripts_get_only_what_the_site_passes(

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -29,6 +31,7 @@ from tests.contract.runner_plays import (
     playbook,
     processes,
     processes_marked,
+    seen_by_others,
     until,
 )
 
@@ -88,7 +91,9 @@ def test_text_with_lookups_stays_text_at_any_depth(runner: PlaybookRunner, tmp_p
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("variables", [{"a b": 1}, {"x-y": 1}, {"x": {1: 2}}, {"x": object()}])
+@pytest.mark.parametrize(
+    "variables", [{"a b": 1}, {"x-y": 1}, {"x": {1: 2}}, {"x": object()}, {"ansible_ssh_args": ""}]
+)
 def test_variables_that_are_no_data_are_refused(
     runner: PlaybookRunner, tmp_path: Path, variables: Mapping[str, object]
 ) -> None:
@@ -120,18 +125,6 @@ def _secrets(folder: Path) -> SecretFiles:
     return SecretFiles(**paths)
 
 
-def _seen_by_others(pids: list[int]) -> bytes:
-    """What any reader of /proc sees of these processes."""
-    parts = []
-    for pid in pids:
-        for name in ("cmdline", "environ"):
-            try:
-                parts.append(Path(f"/proc/{pid}/{name}").read_bytes())
-            except OSError:
-                continue
-    return b"\n".join(parts)
-
-
 def _files_with(folder: Path, text: str) -> list[str]:
     done = subprocess.run(["grep", "-rlaF", text, str(folder)], capture_output=True, check=False)
     return done.stdout.decode().split()
@@ -161,7 +154,7 @@ def test_no_secret_in_processes_or_left_over_files(
     at_task(runner, run_id, "wait")
     until(lambda: len(processes_marked(run_id)) >= 3)  # ansible-playbook, a worker, the module
     watched = processes_marked(run_id) + processes(run_id)
-    seen = _seen_by_others(watched)
+    seen = seen_by_others(watched)
     result = runner.result(run_id)
     assert len(watched) >= 4
     assert b"--become-password-file" in seen
@@ -219,7 +212,10 @@ def test_a_frozen_inventory_means_what_it_meant(runner: PlaybookRunner, tmp_path
     }
 
 
-@pytest.mark.parametrize("name", ["", "a b", "!pos1", "@file", "-v", "pos*", "a,b"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "!pos1", "@file", "-v", "pos*", "pos?", "a,b", "pos1:22", "all", "ungrouped"],
+)
 def test_names_that_are_patterns_are_refused(
     runner: PlaybookRunner, tmp_path: Path, name: str
 ) -> None:
@@ -238,3 +234,93 @@ def test_paths_with_odd_signs_work(tmp_path: Path) -> None:
     for runner in ended(PlaybookRunner(odd / "state")):
         run = PlaybookRun(playbook=_echo(odd, "{{ inventory_hostname }}"), inventory=inventory("p"))
         assert _probed(runner, run)["p"]["echo"] == "p"
+
+
+# Writes down how it was called, and what the real ssh would make of it.
+_FAKE_SSH = """#!/bin/sh
+printf '%s\\n' "$@" > {folder}/asked
+ssh -F /dev/null -G "$@" > {folder}/meant 2>&1
+exit 255
+"""
+
+
+def _ssh_options(runner: PlaybookRunner, folder: Path, run: PlaybookRun) -> dict[str, str]:
+    """What ssh would do with the options it gets, host by host the same."""
+    fake = folder / "ssh"
+    fake.write_text(_FAKE_SSH.format(folder=folder))
+    fake.chmod(0o755)
+    host = {"ansible_host": "127.0.0.1", "ansible_ssh_executable": str(fake)}
+    hosts = {name: {**host, **given} for name, given in run.inventory.hosts.items()}
+    result = runner.result(runner.start(replace(run, inventory=FrozenInventory(hosts=hosts))))
+    assert {one.status for one in result.hosts.values()} == {HostStatus.UNREACHABLE}, result
+    lines = (folder / "meant").read_text().splitlines()
+    return dict(line.partition(" ")[::2] for line in lines)
+
+
+_CARELESS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectionAttempts=7"
+
+
+@pytest.mark.parametrize("where", ["host", "untrusted", "group_vars", "play", "ansible.cfg"])
+def test_nobody_switches_the_check_of_host_keys_off(
+    runner: PlaybookRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The site's other options stay, where they do not have to give way to ours."""
+    given: dict[str, object] = {"ansible_ssh_common_args": _CARELESS}
+    variables: dict[str, object] = {}
+    if where == "host":
+        given = {"ansible_ssh_args": _CARELESS, "ansible_host_key_checking": False}
+    elif where == "untrusted":
+        given = {"ansible_ssh_args": {"__ansible_unsafe": _CARELESS}}
+    elif where == "group_vars":
+        (tmp_path / "group_vars").mkdir()
+        (tmp_path / "group_vars" / "all.yml").write_text(f"ansible_ssh_args: '{_CARELESS}'\n")
+    elif where == "play":
+        variables = {"vars": {"ansible_ssh_args": _CARELESS}}
+    else:
+        given = {}
+        config = tmp_path / "ansible.cfg"
+        config.write_text(f"[ssh_connection]\nssh_args = {_CARELESS}\n")
+        monkeypatch.setenv("ANSIBLE_CONFIG", str(config))
+    known = tmp_path / "known hosts"
+    known.touch()
+    book = playbook(tmp_path, play([{"ansible.builtin.raw": "true"}], **variables))
+    run = PlaybookRun(
+        playbook=book, inventory=FrozenInventory(hosts={"pos1": given}), known_hosts=known
+    )
+    options = _ssh_options(runner, tmp_path, run)
+    assert options["stricthostkeychecking"] == "true"
+    assert options["userknownhostsfile"] == str(known)
+    assert options["connectionattempts"] == "7"
+
+
+def test_long_names_that_begin_alike_are_different_hosts(
+    runner: PlaybookRunner, tmp_path: Path
+) -> None:
+    names = [f"上海浦东新区世纪大道一百号旗舰门店收银终端机器{n}号机" for n in "甲乙丙"]
+    run = PlaybookRun(playbook=_echo(tmp_path, "x"), inventory=inventory(*names))
+    assert set(_probed(runner, run)) == set(names)
+
+
+def test_this_machine_is_served_by_this_python(runner: PlaybookRunner, tmp_path: Path) -> None:
+    """Unless the inventory names another; discovery may find a shim that serves nobody else."""
+    book = _echo(tmp_path, "{{ ansible_python_interpreter }}")
+    hosts = {
+        "bare": {"ansible_connection": "local"},
+        "named": {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"},
+    }
+    run = PlaybookRun(playbook=book, inventory=FrozenInventory(hosts=hosts))
+    found = {name: probe["echo"] for name, probe in _probed(runner, run).items()}
+    assert found == {"bare": sys.executable, "named": "/usr/bin/python3"}
+
+
+def test_a_state_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    PlaybookRunner(state)
+    (state / "runs").chmod(0o777)
+    with pytest.raises(ConfigInvalid, match="anybody may write"):
+        PlaybookRunner(state)
+    (state / "runs").chmod(0o700)
+    if os.geteuid() == 0:
+        os.chown(state, 65534, 65534)
+        with pytest.raises(ConfigInvalid, match="belongs to user 65534, not to 0"):
+            PlaybookRunner(state)

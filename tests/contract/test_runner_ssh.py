@@ -17,8 +17,17 @@ from storewarden.ports.runner import (
     RunOutcome,
     SecretFiles,
 )
-from tests.contract.runner_plays import at_task, ended, play, playbook, processes_marked, quick
-from tests.lab.fleet import Lab
+from tests.contract.runner_plays import (
+    at_task,
+    ended,
+    play,
+    playbook,
+    processes,
+    processes_marked,
+    quick,
+    seen_by_others,
+)
+from tests.lab.fleet import Lab, LabHost
 
 pytestmark = pytest.mark.lab
 
@@ -96,3 +105,52 @@ def test_cancel_closes_every_connection(
     assert result.outcome is RunOutcome.CANCELLED
     assert {host.status for host in result.hosts.values()} == {HostStatus.UNKNOWN}
     assert processes_marked(run_id) == []
+
+
+def _person(host: LabHost, password: str) -> None:
+    """Somebody who may become root, but is asked for the password each time."""
+    host.run(
+        f"useradd --create-home clerk && echo 'clerk:{password}' | chpasswd"
+        " && echo 'clerk ALL=(ALL:ALL) ALL' > /etc/sudoers.d/clerk"
+        " && printf 'PasswordAuthentication yes\\nMaxAuthTries 20\\n'"
+        " > /etc/ssh/sshd_config.d/00-clerk.conf && systemctl reload ssh",
+        user="root",
+    )
+
+
+def _secret(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(f"{text}\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_passwords_come_from_files_and_stay_there(
+    lab: Lab, lab_host: LabHost, estate: FrozenInventory, runner: PlaybookRunner, tmp_path: Path
+) -> None:
+    """Login and sudo by password: they work, nobody sees them, and a wrong one says so."""
+    word = "Kanarienvogel-7f3a"
+    _person(lab_host, word)
+    right, wrong = (_secret(tmp_path, *pair) for pair in (("right", word), ("wrong", "oops")))
+    tasks = [
+        {"ansible.builtin.command": "id -u", "register": "who", "changed_when": False},
+        {"sw_probe": {"echo": "{{ who.stdout }}"}},
+        {"name": "wait", "ansible.builtin.command": "sleep 2"},
+    ]
+    run = replace(
+        _run(lab, _with(estate.only([lab_host.name]), ansible_user="clerk"), ""),
+        playbook=playbook(tmp_path, play(tasks, become=True)),
+        secrets=SecretFiles(connection_password=right, become_password=right),
+    )
+    run_id = runner.start(run)
+    at_task(runner, run_id, "wait")
+    seen = seen_by_others(processes_marked(run_id) + processes(run_id))
+    result = runner.result(run_id).hosts[lab_host.name]
+    assert (result.status, result.message) == (HostStatus.CHANGED, "")
+    assert result.report["probe"] == {"echo": "0", "fill": ""}
+    assert b"--become-password-file" in seen
+    assert word.encode() not in seen
+    denied = replace(run, secrets=SecretFiles(connection_password=right, become_password=wrong))
+    host = runner.result(runner.start(denied)).hosts[lab_host.name]
+    assert host.status in (HostStatus.FAILED, HostStatus.UNREACHABLE)
+    assert "password" in host.message

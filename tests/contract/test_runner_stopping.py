@@ -20,6 +20,7 @@ from tests.contract.runner_plays import (
     processes,
     processes_marked,
     quick,
+    until,
 )
 
 
@@ -116,3 +117,41 @@ def test_a_play_that_asks_a_question_does_not_wait_for_an_answer(
         playbook=playbook(tmp_path, asks), inventory=inventory("a"), timeout=timedelta(seconds=60)
     )
     assert runner.result(runner.start(run)).outcome is not RunOutcome.TIMED_OUT
+
+
+def _escaping(seconds: str) -> dict[str, object]:
+    """As ``sudo`` does it: a session of its own, and nothing left of the environment."""
+    return {"ansible.builtin.shell": f"env -i setsid sleep {seconds} >/dev/null 2>&1 &"}
+
+
+def test_cancel_ends_what_dropped_its_environment(runner: PlaybookRunner, tmp_path: Path) -> None:
+    wait = {"name": "wait", "ansible.builtin.command": "sleep 2236.0679"}
+    book = playbook(tmp_path, play([_escaping("2236.0679"), wait]))
+    run_id = runner.start(PlaybookRun(playbook=book, inventory=inventory("a")))
+    at_task(runner, run_id, "wait")
+    until(lambda: len(processes("sleep\x002236.0679")) == 2)
+    runner.cancel(run_id)
+    assert runner.result(run_id).outcome is RunOutcome.CANCELLED
+    _assert_nothing_left(run_id, "2236.0679")
+
+
+def test_the_normal_end_ends_what_dropped_its_environment(
+    runner: PlaybookRunner, tmp_path: Path
+) -> None:
+    book = playbook(tmp_path, play([_escaping("2449.4897")]))
+    run_id = runner.start(PlaybookRun(playbook=book, inventory=inventory("a")))
+    assert runner.result(run_id).outcome is RunOutcome.COMPLETED
+    _assert_nothing_left(run_id, "2449.4897")
+
+
+def test_a_run_cancelled_at_once_does_nothing(runner: PlaybookRunner, tmp_path: Path) -> None:
+    trap = tmp_path / "touched"
+    task = {"ansible.builtin.command": f"sh -c 'sleep 2; touch {trap}'"}
+    book = playbook(tmp_path, play([task]))
+    run_id = runner.start(PlaybookRun(playbook=book, inventory=inventory("a")))
+    runner.cancel(run_id)
+    result = runner.result(run_id)
+    assert result.outcome is RunOutcome.CANCELLED
+    assert result.hosts["a"].status in (HostStatus.SKIPPED, HostStatus.UNKNOWN)
+    assert processes_marked(run_id) == []
+    assert not trap.exists()

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +41,27 @@ host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executa
 run = PlaybookRun(playbook=sys.argv[2], inventory=FrozenInventory(hosts={"pos1": host}), owner="me")
 print(PlaybookRunner(Path(sys.argv[1])).start(run), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+# Ctrl-C comes a little later each time; a start that it missed is cancelled in the ordinary way.
+_INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from storewarden.adapters.ansible import PlaybookRunner
+from storewarden.ports.runner import FrozenInventory, PlaybookRun
+host = {"ansible_connection": "local"}
+run = PlaybookRun(playbook=sys.argv[2], inventory=FrozenInventory(hosts={"pos1": host}))
+runner = PlaybookRunner(Path(sys.argv[1]))
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+for milliseconds in (1, 2, 3, 4, 5, 7, 9, 12):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+        run_id = runner.start(run)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        runner.cancel(run_id)
+    except KeyboardInterrupt:
+        print("interrupted")
 """
 
 
@@ -194,3 +217,55 @@ def test_ansible_killed_in_the_middle_is_unknown(runner: PlaybookRunner, tmp_pat
     assert "recap" in result.error
     assert result.hosts["pos1"].status is HostStatus.UNKNOWN
     assert processes_marked(run_id) == []
+
+
+def test_a_follower_gets_the_last_word(runner: PlaybookRunner, tmp_path: Path) -> None:
+    """There is a moment at which the result is there and the last line is not yet."""
+    run_id = runner.start(PlaybookRun(playbook=quick(tmp_path), inventory=inventory("pos1")))
+    list(runner.follow(run_id))
+    directory = tmp_path / "state" / "runs" / run_id
+    log = directory / "events.jsonl"
+    *lines, last = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines))
+    with (directory / "supervisor.lock").open() as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        events = runner.follow(run_id)
+        assert [next(events).kind for _ in range(3)] == ["started", "play", "task"]
+        writer = threading.Timer(0.5, lambda: log.write_bytes(b"".join([*lines, last])))
+        writer.start()
+        assert [event.kind for event in events][-1] == "finished"
+        writer.join()
+
+
+def test_ctrl_c_while_starting_leaves_nothing_running(
+    runner: PlaybookRunner, tmp_path: Path
+) -> None:
+    """Whenever it comes: nothing was started, or what was started is told to stop."""
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "state"), sleeping(tmp_path, 15)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "interrupted" in done.stdout, done.stderr
+    for found in runner.recover():
+        assert runner.result(found.run_id).outcome is not RunOutcome.COMPLETED
+        assert processes_marked(found.run_id) == []
+        assert not (tmp_path / "state" / "runs" / found.run_id / "work").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount needs root")
+def test_a_release_that_died_half_way_leaves_no_lost_run(
+    runner: PlaybookRunner, tmp_path: Path
+) -> None:
+    """What is deleted first is what makes it a run."""
+    run_id = runner.start(PlaybookRun(playbook=quick(tmp_path), inventory=inventory("pos1")))
+    runner.result(run_id)
+    directory = tmp_path / "state" / "runs" / run_id
+    stuck = directory / "stuck"
+    stuck.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(stuck)], check=True)
+    try:
+        runner.release(run_id)
+        assert directory.exists()
+        assert runner.recover() == ()
+    finally:
+        subprocess.run(["umount", str(stuck)], check=True)

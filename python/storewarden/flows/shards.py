@@ -8,13 +8,14 @@ one stuck host can hold up and what one lost run leaves unknown.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from storewarden.domain.errors import StorewardenError
+from storewarden.domain.errors import AdapterError, StorewardenError
 from storewarden.ports.runner import (
     HostResult,
     HostStatus,
@@ -98,13 +99,18 @@ class _Fleet:
             shard.result = self.runner.result(shard.run_id)
         except StorewardenError as error:
             shard.error = error
+        except Exception as error:  # noqa: BLE001 - or its thread would die and nobody be told
+            shard.error = AdapterError(f"the runner failed: {type(error).__name__}: {error}")
 
     def cancel(self) -> None:
         """Stop what runs and start nothing more. Safe to call again."""
         self.stop.set()
         for shard in self.shards:
             if shard.run_id and shard.result is None and shard.error is None:
-                self.runner.cancel(shard.run_id)
+                # One that cannot be asked must not keep the others from being asked; its end
+                # is in its own result.
+                with contextlib.suppress(StorewardenError):
+                    self.runner.cancel(shard.run_id)
 
 
 def run_sharded(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 
 from storewarden.adapters.ansible import complaint, environment, eventlog, yamlfiles
 from storewarden.adapters.ansible.lease import lease_path
+from storewarden.adapters.ansible.rundir import Request, RunDir
 from storewarden.domain.errors import ConfigInvalid, ContentMissing
 from storewarden.ports.runner import FrozenInventory
 
@@ -27,25 +29,34 @@ def _loaded(text: str) -> object:
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader of our own
 
 
+def _variables(given: dict[str, object]) -> dict[str, object]:
+    """The file of a run's variables, without the one that is ours."""
+    loaded = _loaded(yamlfiles.variables_text(given, "OURS"))
+    assert isinstance(loaded, dict)
+    assert "OURS" in loaded.pop("ansible_ssh_args")
+    return loaded
+
+
 def test_variables_are_unsafe_at_any_depth_and_keep_their_types() -> None:
     given = {"a": ["{{ x }}", {"b": "t"}], "n": 1, "f": 1.5, "t": True, "z": None, "s": "012"}
-    assert _loaded(yamlfiles.variables_text(given)) == {
+    assert _variables(given) == {
         "a": [("!unsafe", "{{ x }}"), {"b": ("!unsafe", "t")}],
         "n": 1, "f": 1.5, "t": True, "z": None, "s": "012",
     }  # fmt: skip
 
 
 def test_unsafe_marks_in_variables_are_only_data() -> None:
-    text = yamlfiles.variables_text({"a": {"__ansible_vault": "{{ x }}"}})
-    assert _loaded(text) == {"a": {"__ansible_vault": ("!unsafe", "{{ x }}")}}
+    assert _variables({"a": {"__ansible_vault": "{{ x }}"}}) == {
+        "a": {"__ansible_vault": ("!unsafe", "{{ x }}")}
+    }
 
 
 def test_broken_unicode_is_refused() -> None:
     with pytest.raises(ConfigInvalid, match="Unicode"):
-        yamlfiles.variables_text({"a": "\udc80"})
+        yamlfiles.variables_text({"a": "\udc80"}, "OURS")
 
 
-def test_inventory_tags_and_our_ssh_options_first() -> None:
+def test_inventory_tags_and_where_its_own_ssh_options_go() -> None:
     hosts = {
         "1": {
             "v": {"__ansible_vault": "$ANSIBLE_VAULT;1.1\n61\n"},
@@ -54,7 +65,7 @@ def test_inventory_tags_and_our_ssh_options_first() -> None:
             "ansible_ssh_args": "-o StrictHostKeyChecking=no",
         }
     }
-    text = yamlfiles.inventory_text(FrozenInventory(hosts=hosts, groups={"g": ("1",)}), "OURS")
+    text = yamlfiles.inventory_text(FrozenInventory(hosts=hosts, groups={"g": ("1",)}))
     assert _loaded(text) == {
         "all": {
             "hosts": {
@@ -62,7 +73,7 @@ def test_inventory_tags_and_our_ssh_options_first() -> None:
                     "v": ("!vault", "$ANSIBLE_VAULT;1.1\n61\n"),
                     "u": ("!unsafe", "{{ x }}"),
                     "t": "{{ x }}",
-                    "ansible_ssh_args": "OURS -o StrictHostKeyChecking=no",
+                    "storewarden_own_ssh_args": "-o StrictHostKeyChecking=no",
                 }
             },
             "children": {"g": {"hosts": {"1": {}}}},
@@ -139,3 +150,27 @@ def test_any_host_name_makes_a_lease_file(tmp_path: Path, host: str) -> None:
     assert path.parent == tmp_path / "leases"
     path.parent.mkdir()
     path.touch()
+
+
+def test_hosts_never_share_a_lease_file(tmp_path: Path) -> None:
+    long = "店" * 60
+    names = [f"{long}{n}" for n in range(3)] + ["a/b", "a%2Fb", "a", "A"]
+    assert len({lease_path(tmp_path, name) for name in names}) == len(names)
+
+
+def test_a_request_of_another_version_can_be_read(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.write_request(_request())
+    raw = json.loads(run.request_file.read_text())
+    run.request_file.write_text(json.dumps(raw | {"invented_later": 1}))
+    assert run.request() == _request()
+    run.request_file.write_text(json.dumps({"run_id": "x"}))
+    with pytest.raises(ValueError, match="not a request"):
+        run.request()
+
+
+def _request() -> Request:
+    return Request(
+        run_id="x", playbook="p", hosts=("a",), exclusive=True, owner="", label="",
+        started=1.0, timeout=1.0, forks=1, check_mode=False,
+    )  # fmt: skip

@@ -17,6 +17,8 @@ import pytest
 
 from tests.unit.plugins.baseline_host import ROOT
 
+pytestmark = pytest.mark.slow  # starts Ansible for nearly every test
+
 SENT_TO_HOSTS = sorted(
     [*ROOT.glob("plugins/module_utils/**/*.py"), *ROOT.glob("plugins/modules/*.py")]
 )
@@ -115,6 +117,28 @@ def test_an_audit_through_ansible(site: Path) -> None:
     assert after == before
 
 
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("Z01", ["Z01"]),
+        ("Z01,Z0[23]", ["Z01", "Z02", "Z03"]),
+        ('["Z01", "Z03"]', ["Z01", "Z03"]),
+        ("[Z01, Z03]", ["Z01", "Z03"]),
+        ("[]", None),
+    ],
+)
+def test_lists_may_come_as_text_from_the_command_line(
+    site: Path, text: str, ids: list[str] | None
+) -> None:
+    settings = _settings(site)
+    settings.pop("baseline_audit_controls")
+    folders = settings.pop("baseline_audit_extra_paths")
+    given = [f"baseline_audit_controls='{text}'", f"baseline_audit_extra_paths={folders[0]}"]
+    done = _play(site, settings, *[word for one in given for word in ("-e", one)])
+    seen = [one["id"] for one in _report(done)["storewarden"]["audit"]["controls"]]
+    assert seen == ids if ids else len(seen) > 50
+
+
 def test_check_mode_looks_as_well(site: Path) -> None:
     checked = _play(site, _settings(site, baseline_audit_controls=["Z01"]), "--check")
     assert _report(checked)["storewarden"]["audit"]["controls"][0]["verdict"] == "pass"
@@ -130,6 +154,8 @@ def test_variables_of_the_site_override_the_default(site: Path, value: Any, verd
     ("changes", "message"),
     [
         ({"baseline_audit_controls": ["Q*"]}, "no control matches Q*"),
+        ({"baseline_audit_controls": "[A01"}, "controls is no list of texts: '[A01'"),
+        ({"baseline_audit_families": "[1]"}, "families is no list of texts"),
         ({"site_least": [1]}, "site_least must be a number like its default 8"),
         ({"site_least": "{{ nowhere }}"}, "site_least cannot be worked out"),
     ],

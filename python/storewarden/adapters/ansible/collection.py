@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import storewarden
+from storewarden.adapters.ansible import environment
 from storewarden.domain.errors import ContentMissing
 
 NAME = "storewarden.ops"
@@ -45,9 +46,10 @@ def directory(root: Path | None = None) -> Path:
     return ((root or search_root()) / _INSIDE).resolve()
 
 
-def search_path(site: Sequence[Path] = ()) -> tuple[str, ...]:
-    """Ours first, the site's own after."""
-    return (str(search_root()), *(str(path.resolve()) for path in site))
+def search_path(site: Sequence[Path] = (), config: str = "") -> tuple[str, ...]:
+    """Ours first, the site's own after, last what Ansible itself would have searched."""
+    named = (str(path.resolve()) for path in site)
+    return tuple(dict.fromkeys((str(search_root()), *named, *environment.site_collections(config))))
 
 
 def playbook_argument(playbook: str) -> str:

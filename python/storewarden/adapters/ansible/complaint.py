@@ -14,6 +14,12 @@ from pathlib import Path
 _ERROR = re.compile(r"^(?:\[ERROR\]:|ERROR!)\s*(?P<text>.*)$")
 _ORIGIN = re.compile(r"^Origin: (?P<place>\S.*)$")
 _NOT_LOADED = re.compile(r"nothing was loaded, (?P<count>\d+) problems?:\n(?P<problems>(?:.+\n?)+)")
+_TRIED = re.compile(
+    r"^\[WARNING\]: Failed to parse inventory with '(?!ini')[^']+' plugin: (?P<why>.+)\n"
+    r"(?P<rest>(?:(?!\[(?:WARNING|ERROR)\]:).*\n)*)",
+    re.MULTILINE,
+)
+_SCRIPT_SAID = re.compile(r"^Standard error from inventory script:\n(?P<lines>[\s\S]*)", re.M)
 _LIMIT = 400  # characters
 _TAIL = 64 << 10  # bytes of a log that are looked at
 
@@ -36,14 +42,30 @@ def one_line(text: str) -> str:
 
 
 def of_inventory(text: str) -> str:
-    """The same of an inventory that failed: storewarden.ops.stores lists its problems in what
-    Ansible takes for a warning, and the error says only that it failed."""
+    """The same of an inventory that failed: the error says only that it did.
+
+    Why stands in what Ansible takes for a warning, one for each plugin that it tried. What
+    counts is what a script itself said last, else the complaint of the first plugin: the
+    others, above all ``ini``, complain of a file that was never theirs.
+    """
     listed = _NOT_LOADED.search(text)
     if listed is None:
-        return one_line(text)
+        why, failed = _first_warning(text), one_line(text)
+        return f"{failed}: {why}"[:_LIMIT] if why and why not in failed else failed
     first = listed["problems"].splitlines()[:3]
     others = int(listed["count"]) - len(first)
     return "; ".join(first)[:_LIMIT] + (f"; and {others} more" if others else "")
+
+
+def _first_warning(text: str) -> str:
+    """Why the first plugin gave up, with the last words of a script; "" when none did."""
+    tried = _TRIED.search(text)
+    if tried is None:
+        return ""
+    said = _SCRIPT_SAID.search(tried["rest"])
+    lines = said["lines"].strip().splitlines() if said else []
+    why = tried["why"].rstrip(".")
+    return f"{why}: {lines[-1].strip()}" if lines else why
 
 
 def first_line(error: BaseException | None) -> str:

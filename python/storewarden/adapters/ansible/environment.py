@@ -8,6 +8,7 @@ proxy password. So a play sees only what is named here.
 
 from __future__ import annotations
 
+import configparser
 import os
 import stat
 import sys
@@ -49,14 +50,51 @@ def site_config() -> str:
     A run has its own working directory, so what Ansible would find in ours must be
     named; like Ansible we do not take one from a directory that anyone may write to.
     """
-    named = os.environ.get("ANSIBLE_CONFIG")
-    if named:
-        return str(Path(named).absolute())
-    here = Path.cwd()
-    local = here / "ansible.cfg"
-    if local.is_file() and not here.stat().st_mode & stat.S_IWOTH:
-        return str(local)
+    try:
+        named = os.environ.get("ANSIBLE_CONFIG")
+        if named:
+            return str(Path(named).expanduser().absolute())
+        here = Path.cwd()
+        local = here / "ansible.cfg"
+        if local.is_file() and not here.stat().st_mode & stat.S_IWOTH:
+            return str(local)
+    except OSError:  # the working directory was deleted, or may not be read
+        pass
     return ""
+
+
+def site_setting(config: str, section: str, *names: str) -> tuple[str, Path] | None:
+    """A setting of the site's ansible.cfg with the directory it stands in, or None.
+
+    For the few that our own settings would hide. A file that cannot be read is none of
+    ours: Ansible will say so.
+    """
+    own = [Path("~/.ansible.cfg").expanduser(), Path("/etc/ansible/ansible.cfg")]
+    named = Path(config) / "ansible.cfg" if Path(config).is_dir() else Path(config)
+    path = next((one for one in ([named] if config else own) if one.is_file()), None)
+    parser = configparser.ConfigParser(
+        interpolation=None, strict=False, inline_comment_prefixes=";"
+    )
+    try:
+        if path:
+            parser.read_string(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, configparser.Error):
+        return None
+    found = (parser.get(section, name, fallback="").strip() for name in names)
+    value = next((text for text in found if text), "")
+    return (value, path.parent) if value and path else None
+
+
+def site_collections(config: str) -> tuple[str, ...]:
+    """Where Ansible would look for collections here if we did not name ours."""
+    given = os.environ.get("ANSIBLE_COLLECTIONS_PATH", "")
+    base = Path()
+    if not given:
+        setting = site_setting(config, "defaults", "collections_path", "collections_paths")
+        home = os.environ.get("ANSIBLE_HOME") or "~/.ansible"
+        given, base = setting or (f"{home}/collections:/usr/share/ansible/collections", base)
+    paths = (base / Path(one).expanduser() for one in given.split(os.pathsep) if one)
+    return tuple(str(path.absolute()) for path in paths)
 
 
 def ansible(collections: Sequence[str], config: str = "") -> dict[str, str]:

@@ -8,9 +8,13 @@ end with status 0 (measured). Here either is an error, in one line.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +22,7 @@ from storewarden.adapters.ansible import collection, complaint, environment
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.runner import FrozenInventory
 
-_TIMEOUT = 300.0  # seconds; inventory plugins may ask slow systems
+_TIMEOUT = timedelta(minutes=5)  # inventory plugins may ask slow systems
 _Raw = Mapping[str, Mapping[str, object]]
 
 
@@ -36,10 +40,12 @@ class AnsibleInventory:
         collections: Sequence[Path] = (),
         pass_env: Sequence[str] = (),
         bin_dir: Path | None = None,
+        timeout: timedelta = _TIMEOUT,
     ) -> None:
         self._collections = tuple(collections)
         self._pass_env = tuple(pass_env)
         self._bin = bin_dir or environment.bin_directory()
+        self._timeout = timeout.total_seconds()
 
     def resolve(
         self,
@@ -70,31 +76,53 @@ class AnsibleInventory:
         )
 
     def _list(self, sources: Sequence[str], limit: str, secret: str) -> _Raw:
+        config = environment.site_config()
         env = {
             **environment.base(self._bin, extra=self._pass_env),
-            **environment.ansible(
-                collection.search_path(self._collections), environment.site_config()
-            ),
+            **environment.ansible(collection.search_path(self._collections, config), config),
         }
         command = [environment.tool("ansible-inventory", env), "--list"]
         command += [word for source in sources for word in ("-i", source)]
-        command += ["--limit", limit] if limit else []
+        command += [f"--limit={limit}"] if limit else []
         command += ["--vault-password-file", secret] if secret else []
         try:
-            done = subprocess.run(
-                command, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                timeout=_TIMEOUT, check=False,
-            )  # fmt: skip
+            status, out, said = _answer(command, env, self._timeout)
         except subprocess.TimeoutExpired as error:
             raise AdapterError(
-                f"ansible-inventory did not answer in {_TIMEOUT:.0f} s",
+                f"ansible-inventory did not answer in {self._timeout:.0f} s",
                 where=",".join(sources),
                 retryable=True,
             ) from error
-        if done.returncode != 0:
-            said = complaint.of_inventory(done.stderr.decode(errors="replace"))
-            raise ConfigInvalid(said or "ansible-inventory failed", where=",".join(sources))
-        return cast("_Raw", json.loads(done.stdout))
+        if status != 0:
+            why = complaint.of_inventory(said.decode(errors="replace"))
+            raise ConfigInvalid(why or "ansible-inventory failed", where=",".join(sources))
+        try:
+            return cast("_Raw", json.loads(out))
+        except ValueError as error:  # a plugin that prints where only the answer belongs
+            raise ConfigInvalid(
+                f"the inventory could not be read: not JSON: {error}", where=",".join(sources)
+            ) from error
+
+
+def _answer(
+    command: Sequence[str], env: Mapping[str, str], seconds: float
+) -> tuple[int, bytes, bytes]:
+    """Status, stdout and stderr; whatever happens here, nothing that was started stays.
+
+    In a session of its own: inventory scripts start others, which would outlive it.
+    """
+    process = subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        out, said = process.communicate(timeout=seconds)
+    except BaseException:  # the time was up, or Ctrl-C
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return process.returncode, out, said
 
 
 def _source(source: Path | str) -> str:

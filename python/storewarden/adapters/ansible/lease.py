@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import sys
@@ -33,6 +34,7 @@ from storewarden.adapters.ansible.rundir import LEASES, Request, RunDir, write_j
 NOTHING_FREE = 75  # sysexits EX_TEMPFAIL: no host could be leased
 NOT_INSTALLED = 127
 LIMIT_FILE = "free-hosts"
+_LONGEST = 200  # characters of a lease file's name; a file name ends at 255 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,15 @@ class Holder:
 
 
 def lease_path(state: Path, host: str) -> Path:
-    """The lock file of a host; any host name makes a valid file name."""
-    return state / LEASES / f"{quote(host, safe='')[:240]}.lock"
+    """The lock file of a host; any host name makes a valid file name, and one of its own.
+
+    A Chinese character takes nine signs in quotes, so long names are common: those are cut,
+    and a digest keeps apart two that begin alike.
+    """
+    name = quote(host, safe="")
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST - 65]}-{hashlib.sha256(name.encode()).hexdigest()}"
+    return state / LEASES / f"{name}.lock"
 
 
 def _holders(handle: int) -> tuple[Holder, ...]:

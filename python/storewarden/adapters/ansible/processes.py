@@ -3,22 +3,37 @@
 
 Ansible's workers lead sessions of their own, and so may anything a task starts,
 so neither a process group nor a parent pid finds them all (measured: killing
-the main group left two workers and their children). The environment is
-inherited by all of them: every process of a play carries ``STOREWARDEN_RUN=<id>``
-and only a process that carries it, looked at again through its pidfd, is ever
-signalled.
+the main group left two workers and their children). Two nets together do:
+
+- the environment is inherited: a process of a play carries ``STOREWARDEN_RUN=<id>``,
+  whoever its parent has become;
+- what drops its environment (``sudo``, ``env -i``) is still a descendant of one that
+  carries the mark, or, once its parents are gone, of the supervisor, which is the
+  reaper of its orphans (``adopt_orphans``).
+
+A process is signalled through its pidfd, and only if it is still the one that was
+found: pids are reused.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import re
 import signal
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = "STOREWARDEN_RUN"
+# Where Ansible's ssh plugin tells ssh's password prompter which shared memory holds the password.
+_PASSWORD_MEMORY = b"_ANSIBLE_SSH_ASKPASS_SHM="
+_MEMORY_NAME = re.compile(rb"/?(psm_[0-9a-f]+)")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel has it; nothing is made there
+_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 TERM_GRACE = 10.0  # seconds the play's own group gets to end (reference: platforms 1.2)
 SWEEP_GRACE = 2.0  # seconds what is left gets between TERM and KILL
@@ -34,10 +49,60 @@ def _environ(pid: int) -> tuple[bytes, ...]:
         return ()
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one that loses its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """One process as ``/proc/<pid>/stat`` shows it; pid and start name it for good."""
+
+    pid: int
+    state: str
+    parent: int
+    started: int  # kernel ticks since boot
+
+
+def _process(pid: int) -> _Process | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold spaces
+    return _Process(pid, fields[0], int(fields[1]), int(fields[19]))
+
+
 def _pids() -> Iterable[int]:
     own = os.getpid()
     names = os.listdir("/proc")  # noqa: PTH208 - called in a loop: names are enough
     return (int(name) for name in names if name.isdigit() and int(name) != own)
+
+
+def _below(roots: Iterable[int], everything: Mapping[int, _Process]) -> Iterator[int]:
+    """The roots and all their descendants."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for process in everything.values():
+        children[process.parent].append(process.pid)
+    waiting, seen = list(roots), set()
+    while waiting:
+        pid = waiting.pop()
+        if pid not in seen:
+            seen.add(pid)
+            yield pid
+            waiting += children[pid]
+
+
+def _of_play(run_id: str, *, mine: bool) -> tuple[_Process, ...]:
+    """Every living process of a play; with ``mine`` also every descendant of this process."""
+    everything = {pid: found for pid in _pids() if (found := _process(pid))}
+    roots = [pid for pid in everything if carries(pid, run_id)]
+    if mine:
+        roots += [one.pid for one in everything.values() if one.parent == os.getpid()]
+    tree = (everything[pid] for pid in _below(roots, everything))
+    return tuple(process for process in tree if process.state not in "ZX")
 
 
 def carries(pid: int, run_id: str) -> bool:
@@ -47,7 +112,7 @@ def carries(pid: int, run_id: str) -> bool:
 
 def marked(run_id: str) -> tuple[int, ...]:
     """Every living process of the play of ``run_id``, this one left out."""
-    return tuple(pid for pid in _pids() if carries(pid, run_id))
+    return tuple(process.pid for process in _of_play(run_id, mine=False))
 
 
 def live_runs() -> frozenset[str]:
@@ -62,25 +127,29 @@ def start_ticks(pid: int) -> int | None:
 
     Together with the pid this names one process for good: pids are reused.
     """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    return int(text.rpartition(")")[2].split()[19])  # field 22; the name may hold spaces
+    found = _process(pid)
+    return found.started if found else None
 
 
-def signal_marked(run_id: str, number: signal.Signals) -> tuple[int, ...]:
-    """Send a signal to every process of the run; the pids that were found."""
-    found = marked(run_id)
-    for pid in found:
+def _signal(found: Iterable[_Process], number: signal.Signals) -> None:
+    for process in found:
         with contextlib.suppress(OSError):
-            handle = os.pidfd_open(pid)
+            handle = os.pidfd_open(process.pid)
             try:
-                if carries(pid, run_id):  # the pid may have been reused since the scan
+                if start_ticks(process.pid) == process.started:  # not reused since the scan
                     signal.pidfd_send_signal(handle, number)
             finally:
                 os.close(handle)
-    return found
+
+
+def _forget_passwords(found: Iterable[_Process]) -> None:
+    """A worker that is killed leaves its ssh password in shared memory (Python 3.13 and later)."""
+    for process in found:
+        for item in _environ(process.pid):
+            name = _MEMORY_NAME.fullmatch(item.removeprefix(_PASSWORD_MEMORY))
+            if name and item.startswith(_PASSWORD_MEMORY):
+                with contextlib.suppress(OSError):
+                    (_SHARED_MEMORY / os.fsdecode(name[1])).unlink()
 
 
 def _signal_group(run_id: str, leader: int, number: signal.Signals) -> None:
@@ -90,35 +159,44 @@ def _signal_group(run_id: str, leader: int, number: signal.Signals) -> None:
             os.killpg(leader, number)
 
 
-def _wait_gone(run_id: str, seconds: float) -> bool:
+def _wait_gone(run_id: str, seconds: float, *, mine: bool) -> bool:
     deadline = time.monotonic() + seconds
-    while marked(run_id):
+    while _of_play(run_id, mine=mine):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL)
     return True
 
 
-def sweep(run_id: str, grace: float = SWEEP_GRACE) -> tuple[int, ...]:
-    """End whatever still carries the marker; the pids that survived even KILL.
+def sweep(run_id: str, *, mine: bool = False, grace: float = SWEEP_GRACE) -> tuple[int, ...]:
+    """End whatever is left of the play; the pids that survived even KILL.
 
-    Used at the normal end too: ssh masters and what a local task left behind.
+    Used at the normal end too: ssh masters and what a local task left behind. ``mine``
+    is for the play's supervisor alone, which has no other children.
     """
-    if not signal_marked(run_id, signal.SIGTERM) or _wait_gone(run_id, grace):
+    found = _of_play(run_id, mine=mine)
+    _forget_passwords(found)  # first: a process that is gone can no longer be asked
+    _signal(found, signal.SIGTERM)
+    if not found or _wait_gone(run_id, grace, mine=mine):
         return ()
     deadline = time.monotonic() + KILL_LIMIT
-    while signal_marked(run_id, signal.SIGKILL):
+    while found := _of_play(run_id, mine=mine):
+        _forget_passwords(found)
+        _signal(found, signal.SIGKILL)
         if time.monotonic() >= deadline:
-            return marked(run_id)
+            return tuple(process.pid for process in found)
         time.sleep(_POLL)
     return ()
 
 
-def stop(run_id: str, leader: int | None, grace: float = TERM_GRACE) -> tuple[int, ...]:
+def stop(
+    run_id: str, leader: int | None, *, mine: bool = False, grace: float = TERM_GRACE
+) -> tuple[int, ...]:
     """The ladder: TERM to the play's group, ``grace`` seconds, then the whole tree."""
+    _forget_passwords(_of_play(run_id, mine=mine))
     if leader is not None:
         _signal_group(run_id, leader, signal.SIGTERM)
         deadline = time.monotonic() + grace
         while carries(leader, run_id) and time.monotonic() < deadline:
             time.sleep(_POLL)
-    return sweep(run_id)
+    return sweep(run_id, mine=mine)

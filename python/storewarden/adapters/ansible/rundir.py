@@ -25,7 +25,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 LEASES = "leases"
@@ -128,11 +128,18 @@ class RunDir:
         return self.work / "output.log"
 
     def request(self) -> Request:
-        """Read the request back. Raises OSError or ValueError."""
+        """Read the request back. Raises OSError or ValueError.
+
+        It may have been written by an older or newer version: what is not known is left out.
+        """
         raw = json.loads(self.request_file.read_text(encoding="utf-8"))
-        raw["hosts"] = tuple(raw["hosts"])
-        raw["collections"] = tuple(raw["collections"])
-        return Request(**raw)
+        try:
+            known = {field.name: raw[field.name] for field in fields(Request) if field.name in raw}
+            for name in ("hosts", "collections"):
+                known[name] = tuple(known.get(name, ()))
+            return Request(**known)
+        except TypeError as error:
+            raise ValueError(f"not a request: {error}") from error
 
     def write_request(self, request: Request) -> None:
         """Write the request once."""

@@ -9,9 +9,11 @@ is live, one with a result is finished, and one with neither is lost.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -68,6 +70,8 @@ class PlaybookRunner:
             raise ConfigInvalid(
                 f"cannot use the state directory: {error.strerror}", where=str(self._state)
             ) from error
+        for folder in (self._state, self._state / RUNS, self._state / LEASES):
+            _check_ours(folder)
 
     def start(self, run: PlaybookRun) -> str:
         """Start detached; the run id. Everything that can be refused is refused before."""
@@ -76,8 +80,9 @@ class PlaybookRunner:
         environment.tool("ansible-playbook", environment.base(self._bin))
         request = self._request(run)
         ssh = environment.ssh_arguments(request.known_hosts)
-        inventory = yamlfiles.inventory_text(run.inventory, ssh)
-        variables = yamlfiles.variables_text(run.variables)
+        own = environment.site_setting(request.config, "ssh_connection", "ssh_args")
+        inventory = yamlfiles.inventory_text(run.inventory, own[0] if own else "")
+        variables = yamlfiles.variables_text(run.variables, ssh)
         directory = RunDir(self._state / RUNS / request.run_id)
         try:
             self._lay_out(directory, request, inventory, variables)
@@ -86,10 +91,13 @@ class PlaybookRunner:
             raise AdapterError(
                 f"cannot prepare a run: {error.strerror}", where=str(directory.path)
             ) from error
+        except BaseException:  # Ctrl-C: the caller will never know the run's id
+            _abandon(directory)
+            raise
         return request.run_id
 
     def _request(self, run: PlaybookRun) -> Request:
-        secrets = run.secrets
+        secrets, config = run.secrets, environment.site_config()
         return Request(
             run_id=str(uuid.uuid4()),
             playbook=collection.playbook_argument(run.playbook),
@@ -108,9 +116,9 @@ class PlaybookRunner:
             ),
             private_key=environment.secret_file(secrets.private_key, "private key"),
             known_hosts=environment.secret_file(run.known_hosts, "known_hosts"),
-            collections=collection.search_path(run.collections),
+            collections=collection.search_path(run.collections, config),
             bin_dir=str(self._bin),
-            config=environment.site_config(),
+            config=config,
         )
 
     def _lay_out(self, run: RunDir, request: Request, inventory: str, variables: str) -> None:
@@ -134,7 +142,8 @@ class PlaybookRunner:
     def follow(self, run_id: str) -> Iterator[RunEvent]:
         """Every event from the beginning, as it is written, until the run is over."""
         run = self._find(run_id)
-        for record in eventlog.follow(run.events, lambda: _phase(run) is not RunPhase.LIVE):
+        # Until the supervisor is gone, not until there is a result: its last line comes after.
+        for record in eventlog.follow(run.events, lambda: not run.supervised()):
             if record["kind"] in eventlog.PUBLIC:
                 yield eventlog.event(record)
 
@@ -155,13 +164,24 @@ class PlaybookRunner:
     def cancel(self, run_id: str) -> None:
         """Ask the supervisor to stop; a play that lost its supervisor is swept by a new one."""
         run = self._find(run_id)
-        run.cancel_file.touch(mode=0o600)
+        try:
+            run.cancel_file.touch(mode=0o600)
+        except OSError as error:
+            raise AdapterError(
+                f"cannot ask the run to stop: {error.strerror}", where=str(run.cancel_file)
+            ) from error
         if _phase(run) is RunPhase.LOST and processes.marked(run_id):
             _detach(run, None, "--sweep")
 
     def recover(self) -> tuple[FoundRun, ...]:
         """Every run of this state directory, oldest first."""
-        found = [self._found(RunDir(path)) for path in (self._state / RUNS).iterdir()]
+        try:
+            directories = [RunDir(path) for path in (self._state / RUNS).iterdir()]
+        except OSError as error:
+            raise AdapterError(
+                f"cannot look for earlier runs: {error.strerror}", where=str(self._state / RUNS)
+            ) from error
+        found = [self._found(directory) for directory in directories]
         return tuple(sorted((run for run in found if run), key=lambda run: run.started))
 
     def _found(self, run: RunDir) -> FoundRun | None:
@@ -180,7 +200,9 @@ class PlaybookRunner:
         )
 
     def _drop_half_made(self, run: RunDir) -> None:
-        """A controller that died while preparing: nothing was started, secrets may lie there."""
+        """A controller that died while preparing, or while releasing: secrets may lie there."""
+        if run.request_file.exists():
+            return  # damaged, or of a version that wrote it otherwise: not ours to judge
         try:
             age = time.time() - run.path.stat().st_mtime
         except OSError:
@@ -202,7 +224,9 @@ class PlaybookRunner:
                 hint="cancel it, or wait until the play has ended",
             )  # fmt: skip
         run.forget_secrets()
-        shutil.rmtree(run.path)
+        # First what makes it a run: one that died half-way through must not look like a lost run.
+        run.request_file.unlink(missing_ok=True)
+        shutil.rmtree(run.path, ignore_errors=True)
 
     def _find(self, run_id: str) -> RunDir:
         try:
@@ -215,12 +239,34 @@ class PlaybookRunner:
         return run
 
 
+def _check_ours(folder: Path) -> None:
+    """Files of a run hold secrets, and root would write where somebody else may lay links."""
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise ConfigInvalid(
+            f"the state directory belongs to user {found.st_uid}, not to {os.geteuid()}",
+            where=str(folder), hint="run as its owner, or name a state directory of your own",
+        )  # fmt: skip
+    if found.st_mode & stat.S_IWOTH:
+        raise ConfigInvalid(
+            "anybody may write to the state directory", where=str(folder), hint="chmod o-w"
+        )
+
+
 def _phase(run: RunDir) -> RunPhase:
     """The lock is looked at first: a result is always written before it is let go."""
     supervised = run.supervised()
     if run.result_file.exists():
         return RunPhase.FINISHED
     return RunPhase.LIVE if supervised else RunPhase.LOST
+
+
+def _abandon(run: RunDir) -> None:
+    """Nobody will ask for this run: it goes if nothing was started, else it is to stop."""
+    with contextlib.suppress(OSError):
+        run.cancel_file.touch(mode=0o600)
+    if not run.supervised():
+        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def _await_exit(run: RunDir) -> None:

@@ -28,6 +28,7 @@ from storewarden.adapters.ansible.verdict import Ending
 
 _POLL = 0.2  # seconds between looks at the cancel file and the clock
 _RUNNER_GRACE = 15.0  # seconds ansible-runner gets to notice that its child is gone
+_AGAIN = 0.1  # seconds between looks for processes of a play that is being stopped
 
 
 class _Stop:
@@ -56,21 +57,30 @@ def _watch(run: RunDir, request: Request, play: Play, stop: _Stop) -> Ending:
 
 
 def _finish(run: RunDir, request: Request, play: Play, ending: Ending) -> tuple[int, ...]:
-    """Leave no process behind; the pids that could not be ended."""
-    if ending is Ending.ENDED:
-        return processes.sweep(request.run_id)
-    left = processes.stop(request.run_id, run.leader())
-    play.join(_RUNNER_GRACE)
-    return left or processes.sweep(request.run_id)
+    """Leave no process behind; the pids that could not be ended.
+
+    A stop may come before ansible-runner has started its child, so it is repeated
+    until ansible-runner is done: else the play would begin after it was cancelled.
+    """
+    if ending is not Ending.ENDED:
+        deadline = time.monotonic() + _RUNNER_GRACE
+        while play.is_alive() and time.monotonic() < deadline:
+            processes.stop(request.run_id, run.leader(), mine=True)
+            play.join(_AGAIN)
+    return processes.sweep(request.run_id, mine=True)
 
 
 def supervise(run: RunDir) -> None:
     """One run from its start to its result."""
     stop = _Stop()
+    processes.adopt_orphans()
     request = run.request()
     play = Play(run, request)
-    play.start()
-    ending = _watch(run, request, play, stop)
+    if run.cancel_file.exists():
+        ending = Ending.CANCELLED
+    else:
+        play.start()
+        ending = _watch(run, request, play, stop)
     left = _finish(run, request, play, ending)
     cause = complaint.from_file(run.output) or complaint.first_line(play.trouble)
     evidence = gathered(run, request, ending, rc=play.rc, cause=cause)
@@ -87,11 +97,11 @@ def _supervise_or_say(run: RunDir) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence of a detached process
         traceback.print_exc()
         request = run.request()
-        processes.stop(request.run_id, run.leader())
+        left = processes.stop(request.run_id, run.leader(), mine=True)
         cause = f"the supervisor failed: {type(error).__name__}: {error}"
         evidence = gathered(run, request, Ending.ENDED, rc=None, cause=cause)
         run.forget_secrets()
-        write_result(run, request, evidence, ())
+        write_result(run, request, evidence, left)
         return 1
     return 0
 

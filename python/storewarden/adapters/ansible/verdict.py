@@ -68,6 +68,7 @@ class Track:
     refused: str = ""
     collection: str = ""
     dropped: int = 0
+    stopped: list[tuple[frozenset[str], frozenset[str]]] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Take in one record."""
@@ -80,6 +81,9 @@ class Track:
         elif kind == "stats":
             self.stats = cast("Mapping[str, Mapping[str, int]]", record)
             self.dropped = int(str(record.get("dropped", 0)))
+        elif kind == "stopped":
+            hosts, because = (_set(record.get(name)) for name in ("hosts", "because"))
+            self.stopped.append((hosts, because))
         elif kind == "refused":
             self.refused = str(record.get("message", ""))
         elif kind == "loaded":
@@ -96,6 +100,10 @@ class Track:
         report = record.get("report")
         if isinstance(report, dict):
             merge(host.report, report)
+
+
+def _set(names: object) -> frozenset[str]:
+    return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
 
 
 def merge(old: dict[str, object], new: Mapping[str, object]) -> None:
@@ -233,9 +241,13 @@ def _status(name: str, seen: _Host, evidence: Evidence, track: Track) -> tuple[H
 
 
 def _by_recap(name: str, track: Track) -> tuple[HostStatus, str]:
+    for what, status in (("dark", HostStatus.UNREACHABLE), ("failures", HostStatus.FAILED)):
+        if _count(track, what, name):
+            return status, ""
+    culprit = _stopped_by(name, track)
+    if culprit:
+        return HostStatus.UNKNOWN, f"the play was stopped here because {culprit} failed"
     for what, status in (
-        ("dark", HostStatus.UNREACHABLE),
-        ("failures", HostStatus.FAILED),
         ("changed", HostStatus.CHANGED),
         ("ok", HostStatus.OK),
     ):
@@ -244,3 +256,16 @@ def _by_recap(name: str, track: Track) -> tuple[HostStatus, str]:
     if name in track.matched:
         return HostStatus.SKIPPED, "every task was skipped here"
     return HostStatus.SKIPPED, "no play matched this host"
+
+
+def _stopped_by(name: str, track: Track) -> str:
+    """The host whose failure ended the play for ``name`` as well, or "".
+
+    A host that failed and was rescued has no failure in the recap, and stopped nobody.
+    """
+    for hosts, because in track.stopped:
+        if name in hosts:
+            for culprit in sorted(because):
+                if _count(track, "failures", culprit) or _count(track, "dark", culprit):
+                    return culprit
+    return ""

@@ -9,6 +9,8 @@ came from, save those that Ansible itself called unsafe.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +23,10 @@ _DUMPER: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _RESOLVER = yaml.resolver.Resolver()
 _TEXT = "tag:yaml.org,2002:str"
 _SSH_ARGS = "ansible_ssh_args"
+_OWN_SSH_ARGS = "storewarden_own_ssh_args"  # what the inventory had under that name
+_RESERVED = frozenset({_SSH_ARGS, "all", "ungrouped"})
+_INTERPRETER = "ansible_python_interpreter"
+_PORT = re.compile(r"[^:]*:\d+")  # Ansible would take the number for a port
 
 
 class _Tagged:
@@ -115,30 +121,42 @@ def _dump(value: object) -> str:
     return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, sort_keys=False, width=4096)
 
 
-def variables_text(variables: Mapping[str, object]) -> str:
-    """The file for ``-e @file``. Raises ConfigInvalid for names Ansible could not use."""
+def variables_text(variables: Mapping[str, object], ssh_args: str) -> str:
+    """The file for ``-e @file``. Raises ConfigInvalid for names Ansible could not use.
+
+    Our ssh options are among them, because only ``-e`` outranks a play and the ``group_vars``
+    beside it: there a site's ``ansible_ssh_args`` would switch the check of host keys off.
+    """
     for name in variables:
-        if not (name.isidentifier() and name.isascii()):
+        if not (name.isidentifier() and name.isascii()) or name in _RESERVED:
             raise ConfigInvalid(f"{name!r} is not a variable name", where="variables")
     plain = _plain(variables, "variables", unsafe=True)
-    return _dump(plain) if variables else "{}\n"
+    ours = f"{{% raw %}}{ssh_args}{{% endraw %}} {{{{ {_OWN_SSH_ARGS} | default('') }}}}"
+    return _dump({**(plain if isinstance(plain, dict) else {}), _SSH_ARGS: ours})
 
 
 def _host_name(name: str) -> str:
-    """A name that means itself on Ansible's command line and in a limit file."""
-    if not name or name[0] in "!&@~-" or any(sign.isspace() or sign in ",*[]" for sign in name):
+    """A name that means itself on Ansible's command line, in a limit file and in an inventory."""
+    odd = any(sign.isspace() or sign in ",*?[]" for sign in name)
+    if not name or odd or name[0] in "!&@~-" or name in _RESERVED or _PORT.fullmatch(name):
         raise ConfigInvalid(f"{name!r} cannot be a host name", where="inventory")
     return name
 
 
 def _host_variables(
-    name: str, given: Mapping[str, object], source: str, ssh_args: str
+    name: str, given: Mapping[str, object], source: str, site_ssh_args: str
 ) -> dict[str, object]:
-    """The host's variables; its own ssh arguments come after ours, so ours win."""
+    """The host's variables; its own ssh arguments under a name that ours refer to.
+
+    A host that is this machine gets this Python, as Ansible's own ``localhost`` does: what
+    discovery finds on a controller may be a shim that works for its owner only.
+    """
     found = {**_origin(source), **given}
-    own = found.get(_SSH_ARGS)
-    if isinstance(own, str):
-        found[_SSH_ARGS] = f"{ssh_args} {own}"
+    own = found.pop(_SSH_ARGS, site_ssh_args)
+    if own:
+        found[_OWN_SSH_ARGS] = own
+    if found.get("ansible_connection") in ("local", "ansible.builtin.local"):
+        found.setdefault(_INTERPRETER, sys.executable)
     plain = _plain(found, f"host {name}", unsafe=False)
     return plain if isinstance(plain, dict) else {}
 
@@ -152,14 +170,16 @@ def _origin(source: str) -> dict[str, object]:
     return {"inventory_dir": str(folder), "inventory_file": str(path)}
 
 
-def inventory_text(inventory: FrozenInventory, ssh_args: str) -> str:
+def inventory_text(inventory: FrozenInventory, site_ssh_args: str = "") -> str:
     """The inventory of exactly these hosts; groups without their nesting, which has been applied.
+
+    ``site_ssh_args`` are those of the site's ansible.cfg, for hosts without any of their own.
 
     Variables stand with the hosts, where they were merged to: a playbook's own
     ``group_vars`` no longer outrank those of the inventory's groups.
     """
     hosts = {
-        _host_name(name): _host_variables(name, given, inventory.source, ssh_args)
+        _host_name(name): _host_variables(name, given, inventory.source, site_ssh_args)
         for name, given in inventory.hosts.items()
     }
     children: dict[str, dict[str, dict[str, object]]] = {
