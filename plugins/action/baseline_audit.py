@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
@@ -25,6 +26,7 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.baseline_controls 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_params import BadValue, fitted
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_yaml import ControlError
 
+_LISTS = ("controls", "families", "extra_paths")
 _PASSED_ON = ("root", "probe_seconds", "total_seconds")
 
 
@@ -37,6 +39,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
+        self._task.args.update(
+            {
+                name: listed(name, self._task.args[name])
+                for name in _LISTS
+                if name in self._task.args
+            }
+        )
         _spec, given = self.validate_argument_spec(
             {
                 "controls": {"type": "list", "elements": "str", "default": []},
@@ -89,6 +98,28 @@ class ActionModule(ActionBase):
         text += f"; fail: {' '.join(wrong)}" if wrong else ""
         text += f"; error: {' '.join(unseen)}" if unseen else ""
         self._display.display(text)
+
+
+def listed(name: str, value: Any) -> Any:
+    """A list from a list, from its text in JSON or YAML, or from words with commas between them.
+
+    ``-e name=value`` hands over text whatever it looks like. Raises AnsibleActionFail for text
+    that begins like a list and is none.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.startswith("["):
+        return [word.strip() for word in text.split(",") if word.strip()]
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise AnsibleActionFail(
+            f"{name} is no list of texts: {value!r} (write A01,B* or [A01, B02])"
+        )
+    return found
 
 
 def _selected(given: dict[str, Any]) -> tuple[tuple[LoadedControl, ...], str]:

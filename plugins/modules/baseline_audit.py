@@ -127,8 +127,8 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.storewarden.ops.plugins.module_utils.baseline.evaluate import audit
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.host_system import HostSystem
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.watchdog import guarded_audit
 
 
 def summary(report):
@@ -156,8 +156,11 @@ def main():
     given = module.params
     if not all(isinstance(one, dict) and "check" in one for one in given["controls"]):
         module.fail_json(msg="controls were not prepared (call this through its action plugin)")
-    system = HostSystem(given["root"], given["probe_seconds"], given["total_seconds"])
-    report = audit(system, given["controls"], given["content"])
+
+    def system():
+        return HostSystem(given["root"], given["probe_seconds"], given["total_seconds"])
+
+    report = guarded_audit(system, given["controls"], given["content"], given["total_seconds"])
     report["python"] = platform.python_version()
     module.exit_json(changed=False, msg=summary(report), storewarden={"audit": report})
 

@@ -64,22 +64,28 @@ def _said(value: Any) -> str:
 def fitted(variable: str, value: Any, default: Any) -> Any:
     """``value`` as plain data of the default's kind. Raises BadValue."""
     value = plain(value)
+    if isinstance(value, list) and isinstance(default, list):
+        return _fitted_elements(variable, value, default)
     if default is None or _kind(value) == _kind(default):
         return value
     number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    if isinstance(value, str):
-        word = value.strip()
-        if isinstance(default, bool) and word.lower() in _TRUE + _FALSE:
-            return word.lower() in _TRUE
-        if number and re.fullmatch(r"-?\d+", word):
-            return int(word)
-        if number and re.fullmatch(r"-?\d+\.\d+", word):
-            return float(word)
+    word = value.strip() if isinstance(value, str) else ""
+    if isinstance(default, bool) and word.lower() in _TRUE + _FALSE:
+        return word.lower() in _TRUE
+    if number and re.fullmatch(r"-?\d+(\.\d+)?", word):
+        return float(word) if "." in word else int(word)
     if isinstance(default, str) and _kind(value) == "number":
         return str(value)
     raise BadValue(
         f"{variable} must be a {_kind(default)} like its default {default!r}, not {value!r}"
     )
+
+
+def _fitted_elements(variable: str, values: list[Any], default: list[Any]) -> list[Any]:
+    """Each element of the kind that all elements of the default have, if they have one."""
+    if len({_kind(one) for one in default}) != 1:
+        return values
+    return [fitted(f"{variable}[{place}]", one, default[0]) for place, one in enumerate(values)]
 
 
 def _kind(value: Any) -> str:

@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.storewarden.ops.plugins.module_utils.baseline.evaluate import VERDICTS
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.evaluate import (
+    SHOWN,
+    VERDICTS,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getters import GETTERS
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getters import (
     commands as commands_getter,
@@ -60,7 +63,7 @@ _CASE_KEYS = (
     "packages", "units", "sshd",
 )  # fmt: skip
 _WORDS = ("get", "all", "any", "not", "manual")
-_LEAF = ("get", "q", "expect", "field", "label")
+_LEAF = ("get", "q", "expect", "field", "label", "show")
 
 
 class Check:
@@ -174,6 +177,7 @@ class Check:
 
     def _leaf(self, keys: Keys, node: dict[str, Any]) -> None:
         self._keys(keys, node, ("get", "expect"), _LEAF)
+        self._one_of((*keys, "show"), node.get("show", SHOWN[0]), SHOWN)
         getter = GETTERS.get(node["get"])
         if getter is None:
             known = ", ".join(sorted(GETTERS))

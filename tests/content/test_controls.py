@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getter import Getter
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getters import GETTERS
@@ -102,6 +103,36 @@ def test_texts_are_complete_in_both_languages(control: LoadedControl) -> None:
         assert texts["en"] != texts["zh"]
     for language in ("en", "zh"):  # a place that was not filled in reads like a mistake
         assert not any("{" + name + "}" in entry["title"][language] for name in control.defaults)
+
+
+_TYPES = {bool: "bool", int: "int", str: "str", list: "list", dict: "dict"}
+
+
+@pytest.mark.parametrize("family", FAMILY_LETTERS)
+def test_every_variable_is_documented_typed_and_used(family: str) -> None:
+    role = ROOT / f"roles/baseline_{family}"
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text(encoding="utf-8"))
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+    options = specs["argument_specs"]["main"]["options"]
+    assert {name: one["default"] for name, one in options.items()} == defaults
+    for name, one in options.items():
+        assert one["type"].replace("path", "str") == _TYPES[type(defaults[name])], name
+        assert ("elements" in one) is (one["type"] == "list"), name
+        if one["type"] == "list":
+            kinds = {_TYPES[type(element)] for element in defaults[name]}
+            assert kinds <= {one["elements"].replace("path", "str")}, name
+    read = {variable for control in CONTROLS for variable in control.variables.values()}
+    assert set(options) <= read
+    readme = (role / "README.md").read_text(encoding="utf-8")
+    assert [name for name in options if f"`{name}`" not in readme] == []
+
+
+@pytest.mark.parametrize("family", FAMILY_LETTERS)
+def test_every_default_says_where_it_comes_from(family: str) -> None:
+    text = (ROOT / f"roles/baseline_{family}/defaults/main.yml").read_text(encoding="utf-8")
+    names = re.findall(rf"^(baseline_{family}_\w+):", text, re.M)
+    above = {name: text.split(f"\n{name}:")[0].split("\n\n")[-1] for name in names}
+    assert [name for name, words in above.items() if not re.search(r"[Gg]uide", words)] == []
 
 
 @pytest.mark.parametrize("getter", list(GETTERS.values()), ids=lambda getter: getter.name)

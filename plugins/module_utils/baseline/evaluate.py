@@ -28,6 +28,8 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_err
 
 PASS, FAIL, NA, ERROR, MANUAL = "pass", "fail", "na", "error", "manual"
 VERDICTS = (PASS, FAIL, NA, ERROR, MANUAL)
+# how much of a leaf's value the evidence shows; the first is what a leaf does that says nothing
+SHOWN = ("value", "distinct", "verdict", "nothing")
 _ALL_ORDER = (FAIL, ERROR, MANUAL)
 _ANY_ORDER = (PASS, ERROR, MANUAL)
 
@@ -73,6 +75,13 @@ def audit(system: Any, controls: list[dict[str, Any]], content: str = "") -> dic
     """Every control on ``system``: the report that the module returns as ``audit``."""
     started = time.monotonic()
     results = [evaluate_control(system, control) for control in controls]
+    return report_of(controls, results, content, started)
+
+
+def report_of(
+    controls: list[dict[str, Any]], results: list[dict[str, Any]], content: str, started: float
+) -> dict[str, Any]:
+    """``{bundle, content, controls, counts, ms}``; ``started`` by the monotonic clock."""
     counts = dict.fromkeys(VERDICTS, 0)
     for result in results:
         counts[result["verdict"]] += 1
@@ -89,6 +98,11 @@ def digest_of(controls: list[dict[str, Any]]) -> str:
     """sha256 over what was asked: controls with their parameters filled in."""
     text = json.dumps(controls, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def unreached(control: dict[str, Any], why: ProbeError) -> dict[str, Any]:
+    """The result of a control that nobody looked at."""
+    return {"id": control["id"], "verdict": ERROR, "reason": why.reason(), "ms": 0.0}
 
 
 def evaluate_control(system: Any, control: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +158,25 @@ def _leaf(system: Any, node: dict[str, Any]) -> Outcome:
         return _unseen(label, ProbeError(QUERY, str(error)))
     except ProbeError as error:
         return _unseen(label, error)
-    return Outcome(PASS if good else FAIL, ((label, value),))
+    verdict = PASS if good else FAIL
+    return Outcome(verdict, _shown(node.get("show", SHOWN[0]), label, value, verdict))
+
+
+def _shown(show: str, label: str, value: Any, verdict: str) -> tuple[tuple[str, Any], ...]:
+    """What the evidence tells of a leaf: two audits of an unchanged host must tell the same."""
+    if show == "nothing":
+        return ()
+    if show == "verdict":
+        return ((label, verdict),)
+    return ((label, distinct(value) if show == "distinct" else value),)
+
+
+def distinct(value: Any) -> Any:
+    """Each element of a list once, in a fixed order; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    texts = {json.dumps(one, sort_keys=True, default=str): one for one in value}
+    return [texts[text] for text in sorted(texts)]
 
 
 def _look(system: Any, node: dict[str, Any]) -> Any:

@@ -61,7 +61,8 @@ def _clean(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    return without_secrets(str(value))
+    # a file name may hold bytes that are no text; they must not break the answer's JSON
+    return without_secrets(str(value).encode("utf-8", "replace").decode("utf-8"))
 
 
 def _clean_entry(key: str, value: Any) -> Any:
@@ -81,10 +82,19 @@ def _fitted(value: Any) -> Any:
     if isinstance(value, list):
         return _fitted_list(value)
     if isinstance(value, dict):
-        share = max(80, LIMIT // max(1, len(value)) - 40)
-        kept = {key: _short(one, share) for key, one in value.items()}
-        return kept if _size(kept) <= LIMIT else {"cut": _short(json.dumps(kept), LIMIT // 2)}
+        return _fitted_mapping(value)
     return _short(value, LIMIT - 100)
+
+
+def _fitted_mapping(values: dict[str, Any]) -> dict[str, Any]:
+    """The largest entries are cut first, so that the small ones stay whole."""
+    share = max(80, LIMIT // max(1, len(values)) - 40)
+    kept = dict(values)
+    for key in sorted(values, key=lambda one: -_size(values[one])):
+        if _size(kept) <= LIMIT:
+            break
+        kept[key] = _short(values[key], share)
+    return kept if _size(kept) <= LIMIT else {"cut": _short(json.dumps(kept), LIMIT // 2)}
 
 
 def _fitted_list(values: list[Any]) -> list[Any]:

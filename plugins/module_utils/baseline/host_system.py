@@ -46,6 +46,8 @@ _ENVIRONMENT = {
     "SYSTEMD_PAGER": "",
     "PGCONNECT_TIMEOUT": "3",
 }
+# not there, or gone between two looks: logs are rotated, processes end (ESRCH is /proc's answer)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)
 _KINDS = (
     (stat.S_ISREG, "file"),
     (stat.S_ISDIR, "dir"),
@@ -89,7 +91,7 @@ class HostSystem(System):
         try:
             found = os.lstat(self._root + path)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            if error.errno in _GONE:
                 return None
             raise _refused(path, error) from None
         kind = next((name for test, name in _KINDS if test(found.st_mode)), "other")
@@ -106,9 +108,11 @@ class HostSystem(System):
         try:
             return os.listdir(self._root + path)
         except OSError as error:
+            if error.errno in _GONE:
+                return []
             raise _refused(path, error) from None
 
-    def _read(self, path: str) -> str:
+    def _read(self, path: str) -> str | None:
         try:
             # O_NONBLOCK: a file that became a pipe after we looked must not hold the audit
             handle = os.open(self._root + path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -117,6 +121,8 @@ class HostSystem(System):
             finally:
                 os.close(handle)
         except OSError as error:
+            if error.errno in _GONE:
+                return None
             raise _refused(path, error) from None
         if len(data) > _LIMIT:
             raise ProbeError(OUTPUT, "{0} is larger than {1} bytes".format(path, _LIMIT))

@@ -4,6 +4,8 @@
 
 A packet must be let through by every base chain of a hook, so one dropping chain of the inet
 family (or one each of ip and ip6) drops. Jumps are followed; conditions pile up on the way.
+Rules made by iptables (ufw is such a maker) may hold matches that the JSON only names: what they
+let in cannot be told, and that is said.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_err
 )
 
 _PROTOCOLS = ("icmp", "icmpv6", "igmp", "esp", "ah", "tcp", "udp", "sctp", "dccp")
+_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}  # as iptables writes l4proto
 _DEPTH = 16  # the kernel's own limit on jumps
 
 
@@ -107,7 +110,9 @@ def basics(objects: list[dict[str, Any]], hook: str) -> list[str]:
 
 
 def _anything() -> dict[str, Any]:
-    return {"proto": None, "ports": [], "sources": [], "iif": [], "states": [], "counter": None}
+    """A packet of which nothing is known; ``unread``: a match that cannot be told."""
+    lists: dict[str, Any] = {name: [] for name in ("ports", "sources", "iif", "states")}
+    return {**lists, "proto": None, "counter": None, "unread": None}
 
 
 def _walk(
@@ -124,11 +129,18 @@ def _walk(
         for statement in rule["expr"]:
             for verdict, condition in _verdicts(rules, place, statement, seen):
                 if "accept" in verdict:
+                    _refuse_unread(place, condition)
                     found.extend(_entries(condition))
                 for word in ("jump", "goto"):
                     if word in verdict:
                         target = (place[0], place[1], verdict[word]["target"])
                         _walk(rules, target, condition, found, depth + 1)
+
+
+def _refuse_unread(place: tuple[str, str, str], condition: dict[str, Any]) -> None:
+    if condition["unread"]:
+        what = "chain {0} accepts by the iptables match {1}, which nft only names"
+        raise ProbeError(OUTPUT, what.format(place[2], condition["unread"]))
 
 
 def _verdicts(
@@ -142,6 +154,10 @@ def _verdicts(
     elif "counter" in statement:
         named = statement["counter"]
         seen["counter"] = named if isinstance(named, str) else (seen["counter"] or None)
+    elif "xt" in statement:
+        extension = statement["xt"] or {}
+        if extension.get("type") != "target":  # a target such as LOG narrows nothing
+            seen["unread"] = str(extension.get("name", "(unnamed)"))
     elif "vmap" in statement:
         found = []
         for key, verdict in _map_entries(rules, place, statement["vmap"]["data"]):
@@ -166,14 +182,15 @@ def _narrow(seen: dict[str, Any], left: Any, values: list[str], negated: bool) -
         seen["ports"] = values
         seen["proto"] = payload["protocol"] if payload["protocol"] != "th" else seen["proto"]
     elif payload.get("field") == "saddr":
-        seen["sources"] = seen["sources"] + values
+        # a set may be listed in the order of its hashes, which a reload changes
+        seen["sources"] = seen["sources"] + sorted(values)
     elif meta.get("key") in ("iif", "iifname", "oif", "oifname"):
         seen["iif"] = values
     elif meta.get("key") in ("l4proto", "protocol") or payload.get("field") in (
         "protocol",
         "nexthdr",
     ):
-        seen["proto"] = values[0] if len(values) == 1 else ",".join(values)
+        seen["proto"] = ",".join(_NUMBERS.get(one, one) for one in values)
     elif "ct" in left and left["ct"].get("key") == "state":
         seen["states"] = values
     elif payload.get("protocol") in _PROTOCOLS:

@@ -96,6 +96,8 @@ class Sudoers:
             match = re.match(r"(?::(\S+) )?!authenticate$", setting)
             if match:
                 found += self._expanded(_list(match.group(1) or "ALL"))
+            exempt = re.search(r"\bexempt_group=(\S+)", setting)
+            found += ["%" + exempt.group(1)] if exempt else []
         return list(dict.fromkeys(found))
 
 

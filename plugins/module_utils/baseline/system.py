@@ -62,7 +62,8 @@ class System:
     def _list(self, path: str) -> list[str]:
         raise NotImplementedError
 
-    def _read(self, path: str) -> str:
+    def _read(self, path: str) -> str | None:
+        """The text, or None when the file went away since it was seen."""
         raise NotImplementedError
 
     def _run(self, argv: tuple[str, ...]) -> CommandResult:

@@ -139,6 +139,9 @@ tcp   LISTEN 0      5         *:8080               *:*    users:(("till app",pid
 def test_listen(bench: Bench) -> None:
     bench.answer("ss", SS).files(
         {
+            "/proc/11/stat": "11 (sshd) S 1 " + "0 " * 17 + "400 0\n",
+            "/proc/1/stat": "1 (systemd) S 0 " + "0 " * 17 + "2 0\n",
+            "/proc/1/status": "Name:\tsystemd\nUid:\t0\t0\t0\t0\n",
             "/proc/11/status": "Name:\tsshd\nUid:\t0\t0\t0\t0\n",
             "/proc/12/status": "Name:\tx\nUid:\t5\t1000\t5\t5\n",
             "/etc/passwd": "root:x:0:0::/:/bin/sh\ntill:x:1000:1::/:/bin/sh\n",
@@ -146,7 +149,7 @@ def test_listen(bench: Bench) -> None:
     )
     found = [tuple(one.values()) for one in bench.look("listen")]
     assert found == [
-        ("tcp", "0.0.0.0", 22, "sshd", "root"),
+        ("tcp", "0.0.0.0", 22, "systemd", "root"),  # it opened the socket that sshd serves
         ("tcp", "::", 22, "sshd", "root"),
         ("udp", "fe80::1", 546, None, None),
         ("tcp", "*", 8080, "till app", "till"),

@@ -86,7 +86,7 @@ def test_nft_accepts(bench: Bench) -> None:
     assert table == [
         (None, None, [], None),
         (None, None, [], None),
-        ("tcp", 22, ["10.9.0.0/24", "10.8.0.1", "10.7.0.1"], "ssh_in"),
+        ("tcp", 22, ["10.7.0.1", "10.8.0.1", "10.9.0.0/24"], "ssh_in"),
         ("udp", 53, [], None),
         ("udp", "100-200", [], None),
         ("tcp", 9, ["!10.0.0.9"], None),
@@ -118,3 +118,32 @@ def test_nft_without_json_is_an_error(bench: Bench, output: str) -> None:
     bench.answer("nft", output)
     with pytest.raises(ProbeError, match="nft did not print JSON"):
         bench.look("nft", view="counters")
+
+
+# -- rules that iptables made ------------------------------------------------------------------
+
+_L4TCP = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": 6}}
+_LOG = {"xt": {"type": "target", "name": "LOG"}}
+
+
+def test_a_protocol_by_its_number_is_that_protocol(bench: Bench) -> None:
+    _nft(bench, _chain(policy="drop", family="ip"), _rule(_L4TCP, _LOG, ACCEPT, family="ip"))
+    assert [one["proto"] for one in bench.look("nft", view="input_accepts")] == ["tcp"]
+    bench.answer("ss", 'tcp LISTEN 0 9 0.0.0.0:3306 0.0.0.0:* users:(("db",pid=9,fd=3))\n')
+    assert [one["port"] for one in bench.look("exposed_ports", ports=[3306])] == [3306]
+
+
+@pytest.mark.parametrize("match", [{"type": "match", "name": "conntrack"}, None])
+def test_a_match_that_nft_only_names_is_an_error_where_it_accepts(bench: Bench, match: Any) -> None:
+    chain, other = _chain(policy="drop"), _chain("own")
+    unread, jump = {"xt": match}, {"jump": {"target": "own"}}
+    for rules in (
+        [_rule(unread, {"counter": {"packets": 4}}, ACCEPT)],
+        [_rule(unread, jump), _rule(ACCEPT, chain="own")],
+    ):
+        _nft(bench, chain, other, *rules)
+        with pytest.raises(ProbeError, match="iptables match"):
+            bench.look("nft", view="input_accepts")
+        assert bench.look("nft", view="input_policy") == "drop"
+    _nft(bench, chain, other, _rule(unread, jump))  # as fail2ban does: only refuses
+    assert bench.look("nft", view="input_accepts") == []

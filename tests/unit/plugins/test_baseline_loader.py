@@ -194,6 +194,10 @@ def test_yaml_traps_of_version_1_1_do_not_exist(tmp_path: Path) -> None:
         ({1: "b"}, {}, {"1": "b"}),
         (22, "x", "22"),
         ([{"a": (1,)}], None, [{"a": [1]}]),
+        (["22", 23], [8], [22, 23]),
+        ([1, "2"], ["x"], ["1", "2"]),
+        ([{"port": 1}], [{"port": 2, "proto": "tcp"}], [{"port": 1}]),
+        ([1, "b"], [1, "a"], [1, "b"]),
     ],
 )
 def test_values_take_the_kind_of_the_default(value: Any, default: Any, result: Any) -> None:
@@ -211,10 +215,13 @@ def test_values_take_the_kind_of_the_default(value: Any, default: Any, result: A
         ("perhaps", True),
         ({}, []),
         (None, 8),
+        (["sudo", ["wheel"]], ["sudo"]),
+        (["ssh"], [22]),
+        ([22], [{"port": 22}]),
     ],
 )
 def test_values_of_another_kind_are_refused_by_name(value: Any, default: Any) -> None:
-    with pytest.raises(BadValue, match="my_variable must be a"):
+    with pytest.raises(BadValue, match=r"my_variable(\[\d\])? must be a"):
         fitted("my_variable", value, default)
 
 

@@ -17,6 +17,8 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getters.t
 _SYSCTL_FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 _SYSCTL = ["{0}/sysctl.d/*.conf".format(folder) for folder in _SYSCTL_FOLDERS]
 _MODPROBE = ["{0}/modprobe.d/*.conf".format(folder) for folder in _SYSCTL_FOLDERS]
+# a tmpfs of "half the memory" has another size after every kernel update
+_OF_MEMORY = re.compile(r"(size|nr_inodes|nr_blocks)=")
 _REFUSERS = re.compile(r"^(/usr)?/s?bin/(true|false)$|^/dev/null$|^(true|false)$")
 
 
@@ -141,6 +143,7 @@ def _mount(system: Any, query: dict[str, Any]) -> dict[str, Any] | None:
             continue
         options = left[5].split(",")
         options += [one for one in right[2].split(",") if one not in options]
+        options = [one for one in options if not _OF_MEMORY.match(one)]
         found = {"source": _unescaped(right[1]), "fstype": right[0], "options": options}
     return found
 

@@ -46,14 +46,31 @@ def _socket(system: Any, line: str) -> dict[str, Any]:
         raise ProbeError(OUTPUT, "ss printed {0!r}".format(line))
     # [fe80::1%eth0] or 127.0.0.53%lo: the interface is not part of the address
     address = re.sub(r"%[^\]]*", "", match.group(1)).strip("[]")
-    holder = re.search(r'users:\(\("([^"]+)",pid=(\d+)', line)
+    name, pid = _opener(system, re.findall(r'\("([^"]+)",pid=(\d+)', line))
     return {
         "proto": words[0],
         "address": address,
         "port": int(match.group(2)),
-        "process": holder.group(1) if holder else None,
-        "user": _owner(system, holder.group(2)) if holder else None,
+        "process": name,
+        "user": _owner(system, pid) if pid else None,
     }
+
+
+def _opener(system: Any, holders: list[tuple[str, str]]) -> tuple[str | None, str | None]:
+    """Name and pid of the process that holds the socket for the longest time.
+
+    A child that serves one client inherits the socket, and ss lists the holders in no order: the
+    one that began first (systemd, or the parent of all workers) is the one that opened it.
+    """
+    if not holders:
+        return None, None
+    return min(holders, key=lambda one: (_began(system, one[1]), int(one[1])))
+
+
+def _began(system: Any, pid: str) -> int:
+    """Clock ticks from boot to the start of a process, proc(5); the name may hold anything."""
+    fields = (system.read("/proc/{0}/stat".format(pid)) or "").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 and fields[19].isdigit() else 0
 
 
 def _owner(system: Any, pid: str) -> str | None:

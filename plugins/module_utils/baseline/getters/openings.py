@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import json
+import re
 from typing import Any
 
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getter import Getter, texts
@@ -22,10 +24,12 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.idleness 
     reading,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_error import (
+    OUTPUT,
     QUERY,
     ProbeError,
 )
 
+_ROOM = 1200  # bytes: a reading with its idle ports must not be cut, the next one needs it
 _ANYWHERE = ("0.0.0.0", "*", "::")  # a socket on these answers on every address
 
 
@@ -34,25 +38,41 @@ _ANYWHERE = ("0.0.0.0", "*", "::")  # a socket on these answers on every address
 
 def _unlisted_ports(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
     allowed = [_entry(one) for one in query["allowed"] or []]
-    listeners = look_listen(system, {"proto": "any"})
-    return [
-        {name: one[name] for name in ("proto", "port", "address", "process")}
-        for one in listeners
-        if not any(_covers(entry, one) for entry in allowed)
-    ]
+    changing = _chosen_by_the_kernel(system)
+    found: list[dict[str, Any]] = []
+    for one in look_listen(system, {"proto": "any"}):
+        if not any(_covers(entry, one) for entry in allowed):
+            shown = {name: one[name] for name in ("proto", "port", "address", "process")}
+            if one["proto"] == "udp" and changing[0] <= one["port"] <= changing[1]:
+                shown["port"] = "{0}-{1}".format(*changing)
+            found += [] if shown in found else [shown]
+    return found
+
+
+def _chosen_by_the_kernel(system: Any) -> tuple[int, int]:
+    """Ports that a program gets which asks for any. A UDP client (rsyslog sending, a resolver)
+    looks like a listener there, with another number after every start: the range stands for it.
+    """
+    words = (system.read("/proc/sys/net/ipv4/ip_local_port_range") or "").split()
+    if len(words) == 2 and all(word.isdigit() for word in words):
+        return int(words[0]), int(words[1])
+    return 32768, 60999  # ip(7), what a kernel starts with
 
 
 def _entry(entry: Any) -> dict[str, Any]:
-    """An entry of the allow-list with its port as a number; else it is the operator's slip."""
-    if not isinstance(entry, dict) or not str(entry.get("port", "")).isdigit():
+    """An entry of the allow-list, its port a number or "lo-hi"; else it is the operator's slip."""
+    port = entry.get("port", "") if isinstance(entry, dict) else ""
+    if not re.match(r"\d+(-\d+)?$", str(port)):
         raise ProbeError(QUERY, "allowed ports: {0!r} has no port number".format(entry))
     if str(entry.get("proto", "tcp")) not in ("tcp", "udp"):
         raise ProbeError(QUERY, "allowed ports: proto of {0!r} is not tcp or udp".format(entry))
-    return dict(entry, port=int(entry["port"]))
+    return dict(entry, port=str(port))
 
 
 def _covers(entry: dict[str, Any], listener: dict[str, Any]) -> bool:
-    if (str(entry.get("proto", "tcp")), entry["port"]) != (listener["proto"], listener["port"]):
+    if str(entry.get("proto", "tcp")) != listener["proto"]:
+        return False
+    if not _in_range(entry["port"], listener["port"]):
         return False
     if entry.get("process") and listener["process"] not in texts(entry["process"]):
         return False
@@ -187,6 +207,9 @@ def _networks(source: str) -> list[Any]:
 def _idle_ports(system: Any, query: dict[str, Any]) -> dict[str, Any]:
     """What is needed to record a sample today, and what the samples so far say."""
     counters = look_nft(system, {"view": "counters"})
+    if len(json.dumps(counters)) > _ROOM:
+        what = "{0} named counters are more than one reading holds".format(len(counters))
+        raise ProbeError(OUTPUT, what)
     boot = (system.read("/proc/sys/kernel/random/boot_id") or "").strip() or None
     now = reading(system.now(), counters, boot)
     return history(query.get("samples") or [], now, float(query["days"]))

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getter import Getter, texts
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.operators import mode_within
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_error import (
     QUERY,
     ProbeError,
@@ -22,8 +23,18 @@ def _stat(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
             entry = system.stat(path, follow=bool(query.get("follow", False)))
             if entry is not None and (not kinds or entry.kind in kinds):
                 seen[path] = _described(system, path, entry)
-    found = list(seen.values())
+    found = [one for one in seen.values() if _beyond(one, query.get("beyond") or {})]
     return sorted(found, key=lambda one: one["mtime"])[-1:] if query.get("newest") else found
+
+
+def _beyond(entry: dict[str, Any], limit: dict[str, Any]) -> bool:
+    """Whether an entry has a permission outside ``mode`` or an owner that is not in ``owner``."""
+    unknown = set(limit) - {"mode", "owner"}
+    if unknown:
+        raise ProbeError(QUERY, "stat knows no beyond.{0}".format(sorted(unknown)[0]))
+    wide = "mode" in limit and not mode_within(entry["mode"], limit["mode"])
+    foreign = "owner" in limit and entry["owner"] not in texts(limit["owner"])
+    return wide or foreign or not limit
 
 
 def _described(system: Any, path: str, entry: Any) -> dict[str, Any]:
@@ -60,7 +71,7 @@ def _value(_system: Any, query: dict[str, Any]) -> Any:
 
 
 GETTERS = (
-    Getter("stat", _stat, ("paths",), ("follow", "kinds", "newest")),
+    Getter("stat", _stat, ("paths",), ("follow", "kinds", "newest", "beyond")),
     Getter("netcfg", _netcfg, ("text", "match"), ("section",)),
     Getter("value", _value, ("of",)),
 )

@@ -8,6 +8,7 @@ SELECT can call a function that writes.
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from typing import Any
@@ -53,8 +54,9 @@ def _sqlite(system: Any, query: dict[str, Any]) -> list[list[Any]]:
     path = system.local_path(str(query.get("database", "")))
     if path is None:
         raise ProbeError(OUTPUT, "{0} does not exist".format(query.get("database")))
-    uri = "file:{0}?mode=ro".format(
-        path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    uri = "file:{0}?{1}".format(
+        path.replace("%", "%25").replace("?", "%3f").replace("#", "%23"),
+        _sqlite_mode(path),
     )
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=1.0)
@@ -67,6 +69,29 @@ def _sqlite(system: Any, query: dict[str, Any]) -> list[list[Any]]:
     except sqlite3.Error as error:
         kind = PERMISSION if "unable to open" in str(error) else OUTPUT
         raise ProbeError(kind, "sqlite: {0}".format(error)) from None
+
+
+def _sqlite_mode(path: str) -> str:
+    """How to open without leaving a trace.
+
+    A database with a write-ahead log gets its -wal and -shm files made by whoever opens it, a
+    reader too. Where nobody has it open, nobody changes it; where somebody has, they are there.
+    """
+    if not _has_write_ahead_log(path):
+        return "mode=ro"
+    wal, index = (os.path.exists(path + ending) for ending in ("-wal", "-shm"))
+    if wal and not index:
+        raise ProbeError(OUTPUT, "{0} was left in the middle of a write".format(path))
+    return "mode=ro" if wal else "mode=ro&immutable=1"
+
+
+def _has_write_ahead_log(path: str) -> bool:
+    """Bytes 18 and 19 of the header, the file format's write and read version, are 2 then."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(20)[18:] == b"\x02\x02"
+    except OSError as error:
+        raise ProbeError(PERMISSION, "{0}: {1}".format(path, error.strerror)) from None
 
 
 def _postgresql(system: Any, query: dict[str, Any]) -> list[list[Any]]:

@@ -97,7 +97,8 @@ def _asked_chrony(system: Any) -> list[str]:
     if result.rc != 0:
         return []
     rows = [line.split(",") for line in result.stdout.split("\n") if line.count(",") > 2]
-    return list(dict.fromkeys(row[2] for row in rows if row[0] in ("^", "=")))
+    # chronyc lists the members of a pool as they come and go: sorted, or two audits would differ
+    return sorted({row[2] for row in rows if row[0] in ("^", "=")})
 
 
 def _chrony_files(system: Any) -> list[str]:
