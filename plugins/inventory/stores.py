@@ -41,7 +41,8 @@ options:
   sheet:
     description: >-
       Name of the sheet in XLSX files, or its number from 1.
-      The first sheet that is not hidden when left out.
+      The first sheet that is not hidden when left out; then a second one with the same headers
+      is an error.
     type: str
   header_row:
     description:
@@ -208,7 +209,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for path in self._paths(folder, estate.problems):
             shown = os.path.relpath(path, folder)
             try:
-                estate.add(read_table(path, shown, sheet))
+                estate.add(read_table(path, shown, sheet, self.get_option("header_row")))
             except FileUnreadable as error:
                 estate.problems.append(Problem(shown, 0, str(error)))
         if not estate.problems and not estate.devices:

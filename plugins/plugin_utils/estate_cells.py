@@ -113,9 +113,16 @@ def cell_text(value, name, rules):
                       "as text and type it again" % (name, value))  # fmt: skip
     else:
         text = unicodedata.normalize("NFKC", value).strip().strip("\ufeff\u200b").strip()
+    odd = () if text.isprintable() else _invisible(text)
+    if odd and not (name == "hours" and set(odd) <= {"\n", "\r"}):
+        raise BadCell("%s: %r holds a line break or an invisible character" % (name, text))
     if name in IDS and text:
         text = _id_text(text, name, rules.widths.get(name))
     return rules.values.get(name, {}).get(text, text)
+
+
+def _invisible(text):
+    return [letter for letter in text if unicodedata.category(letter) in ("Cc", "Cf")]
 
 
 def _number_text(value, name, rules):
@@ -159,10 +166,19 @@ def address(text):
     raise BadCell("address: %r is neither an IP address nor a host name" % text)
 
 
-def extra_value(value):
+def extra_value(value, name=""):
     """A column of the site's own: numbers stay numbers, dates become ISO text."""
+    if name == "ansible_port" and value != "":
+        return _port(value)
     if isinstance(value, float) and value == int(value):
         return int(value)
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
         return value.isoformat() if hasattr(value, "isoformat") else str(value)
     return value.strip() if isinstance(value, str) else value
+
+
+def _port(value):
+    text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+    if re.fullmatch(r"[0-9]{1,5}", text.strip()) and 1 <= int(text) <= 65535:
+        return int(text)
+    raise BadCell("ansible_port: %s is not a port (1-65535)" % text)

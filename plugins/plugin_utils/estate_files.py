@@ -16,10 +16,9 @@ import zipfile
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DELIMITERS = (",", ";", "\t")
 _LARGEST_FILE = 64 * 1024 * 1024  # bytes; 3,000 devices x 20 columns are about 0.5 MB
+_SAME_HEADERS = 3  # cells that two sheets share at their top: lists of the same kind
 _LARGEST_SHEET = 512 * 1024 * 1024  # bytes of one sheet after unpacking
 
 
@@ -40,15 +39,18 @@ class Table:
     lost: dict = field(default_factory=dict)
 
 
-def read_table(path, shown, sheet=None):
-    """The table in the file `path`, called `shown` in messages; FileUnreadable."""
+def read_table(path, shown, sheet=None, header_row=0):
+    """The table in the file `path`, called `shown` in messages; FileUnreadable.
+
+    `header_row` is the line of the headers in a CSV file, 0 for the first that is not empty.
+    """
     try:
         if os.path.getsize(path) > _LARGEST_FILE:
             raise FileUnreadable("is larger than 64 MB: that is not a list of devices")
         if os.path.splitext(path)[1].lower() in (".xlsx", ".xlsm"):
             return _read_workbook(path, shown, sheet)
         with open(path, "rb") as handle:
-            return _read_csv(handle.read(), shown)
+            return _read_csv(handle.read(), shown, header_row)
     except OSError as error:
         raise FileUnreadable("cannot be read: %s" % (error.strerror or error)) from error
 
@@ -58,8 +60,10 @@ def read_table(path, shown, sheet=None):
 
 def decode(data):
     """The text of a CSV file: UTF-16 with its mark, UTF-8 with or without, then GB18030."""
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    if data.startswith(b"PK\x03\x04"):
         raise FileUnreadable("is a workbook, not CSV: name it .xlsx")
+    if data.startswith(b"\xd0\xcf\x11\xe0"):
+        raise FileUnreadable("is a workbook of the old kind: save it as .xlsx")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ("utf-16",)
     else:
@@ -77,22 +81,37 @@ def decode(data):
     )
 
 
-def _delimiter(text):
-    """(delimiter, lines to skip): what splits the first line into most cells; comma when equal.
+def _delimiter(text, header_row):
+    """(delimiter, lines to skip): what splits the headers into most cells; comma when equal.
 
-    Only the header line is asked: further down, addresses and opening hours hold semicolons.
+    Only the header row is asked: further down, addresses and opening hours hold semicolons,
+    and a title above it holds nothing.
     """
     first = next(line for line in text.splitlines() if line.strip())
     if first.lower().startswith("sep=") and len(first) == len("sep=,"):
         return first[4], 1
-    return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), []))), 0
+    return max(_DELIMITERS, key=lambda mark: _header_cells(text, mark, header_row)), 0
 
 
-def _read_csv(data, shown):
+def _header_cells(text, mark, header_row):
+    """How many cells the header row has when `mark` separates them; headers may hold newlines."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    before = 0
+    try:
+        for cells in reader:
+            if before + 1 >= header_row and any(cell.strip() for cell in cells):
+                return len(cells)
+            before = reader.line_num
+    except csv.Error:
+        pass  # reading it for good says where
+    return 0
+
+
+def _read_csv(data, shown, header_row):
     text = decode(data)
     if not text.strip():
         raise FileUnreadable("is empty")
-    delimiter, skipped = _delimiter(text)
+    delimiter, skipped = _delimiter(text, header_row)
     table = Table(shown)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     before = 0
@@ -130,6 +149,8 @@ def _read_workbook(path, shown, sheet):
             found = book.get_sheet_by_name(name)
             merged = found.merged_cell_ranges or []
             values = found.to_python(skip_empty_area=False)
+            if sheet in (None, ""):
+                _refuse_second(book, name, values)
     except python_calamine.PasswordError as error:
         raise FileUnreadable("is protected by a password: save it without one") from error
     except (
@@ -157,6 +178,21 @@ def _sheet_name(book, wanted):
     if str(wanted).isdigit() and 1 <= int(wanted) <= len(book.sheet_names):
         return book.sheet_names[int(wanted) - 1]
     raise FileUnreadable("has no sheet %r, only: %s" % (wanted, ", ".join(book.sheet_names)))
+
+
+def _refuse_second(book, name, values):
+    """Half a chain on another sheet must not go unseen: same headers, other devices."""
+    headers = {str(cell).strip() for row in values[:5] for cell in row if str(cell).strip()}
+    for entry in book.sheets_metadata:
+        if entry.name == name or str(entry.visible).endswith("Hidden"):
+            continue
+        rows = book.get_sheet_by_name(entry.name).to_python(skip_empty_area=False, nrows=5)
+        others = {str(cell).strip() for row in rows for cell in row if str(cell).strip()}
+        if len(headers & others) >= _SAME_HEADERS:
+            raise FileUnreadable(
+                "sheets %r and %r both look like devices: say which under sheet:, "
+                "one *.stores.yml for each" % (name, entry.name)
+            )
 
 
 def _merged_cells(ranges):
@@ -192,7 +228,7 @@ def _cells_without_result(path, sheet):
         return {}  # the ordinary case; parsing would cost more than all the rest
     lost = {}
     for _event, cell in ElementTree.iterparse(io.BytesIO(data)):
-        if cell.tag == _MAIN + "c":
+        if _local(cell) == "c":
             reason = _why_no_result(cell)
             if reason:
                 lost[_position(cell.get("r"))] = reason
@@ -201,12 +237,17 @@ def _cells_without_result(path, sheet):
 
 
 def _why_no_result(cell):
-    value = cell.findtext(_MAIN + "v") or ""
+    value = cell.findtext("{*}v") or ""
     if cell.get("t") == "e":
         return "the formula gives an error (%s)" % (value or "#VALUE!")
-    if cell.find(_MAIN + "f") is not None and not value and cell.get("t") != "str":
+    if cell.find("{*}f") is not None and not value and cell.get("t") != "str":
         return "a formula saved without its result: open the file in a spreadsheet and save it"
     return ""
+
+
+def _local(element):
+    """The tag without its namespace: there are two, of ordinary and of strict Open XML."""
+    return element.tag.rpartition("}")[2]
 
 
 def _position(reference):
@@ -221,9 +262,8 @@ def _position(reference):
 def _sheet_member(archive, sheet):
     """The archive member that holds the sheet, by the workbook's own relations."""
     book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
-    relation = next(
-        entry.get(_RELATION) for entry in book.iter(_MAIN + "sheet") if entry.get("name") == sheet
-    )
+    entry = next(e for e in book.iter() if _local(e) == "sheet" and e.get("name") == sheet)
+    relation = next(entry.get(name) for name in entry.keys() if name.endswith("}id"))
     relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     target = next(entry.get("Target") for entry in relations if entry.get("Id") == relation)
     return target.lstrip("/") if target.startswith("/") else "xl/" + target

@@ -245,7 +245,7 @@ class _Row:
                 found[name] = ""
         for name, index in self.layout.variables.items():
             try:
-                self.extra[name] = extra_value(self._raw(index, name))
+                self.extra[name] = extra_value(self._raw(index, name), name)
             except BadCell as bad:
                 self.problem(str(bad))
         return found

@@ -127,7 +127,7 @@ class Site:
         self.clock = ManualClock(AT)
         self.ledger: Ledger = ledger or MemoryLedger(self.clock)
         self.waivers = waivers
-        self.claimed: set[str] = set()
+        self.held: set[str] = set()
         self.elsewhere: set[str] = set()  # audits that another live process drives
         self._stop = stop
 
@@ -146,7 +146,7 @@ class Site:
             content=self.content,
             ledger=self.ledger,
             clock=self.clock,
-            claim=self._claim,
+            claims=self,
             interruption=self._interruption,
             zone_known=lambda _name: True,
             waivers=self._waivers,
@@ -160,11 +160,16 @@ class Site:
         good = answered({})
         return Scripted(hosts={name: self.answers.get(name, good) for name in run.inventory.hosts})
 
-    def _claim(self, audit: str) -> bool:
-        if audit in self.elsewhere:
+    def take(self, audit: str) -> bool:
+        """A claim, as ``Claims`` has it."""
+        if audit in self.elsewhere | self.held:
             return False
-        self.claimed.add(audit)
+        self.held.add(audit)
         return True
+
+    def drop(self, audit: str) -> None:
+        """Give a claim up."""
+        self.held.remove(audit)
 
     @contextmanager
     def _interruption(self) -> Iterator[threading.Event]:

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -169,12 +170,14 @@ def test_an_expired_waiver_is_a_warning_and_waives_nothing() -> None:
     over = waiver(expires=date(2026, 2, 20))
     report = Site(hosts=1, script={"h0": answered({"A01": ("fail", "6")})}, waivers=(over,)).audit()
     assert report.scores.fleet.score.counts.waived == 0
-    assert any("expired" in line for line in report.warnings)
+    (remark,) = [each for each in report.warnings if each.key == "waiver_expired"]
+    assert remark.facts["source"] == "waivers/a.yml:1"
 
 
 def test_missing_estate_variables_are_warnings() -> None:
     report = Site(hosts=1).audit()
-    assert any("sw_hours missing" in line for line in report.warnings)
+    said = [(each.key, each.facts["variable"]) for each in report.warnings]
+    assert ("missing", "sw_hours") in said
 
 
 def test_a_bar_is_missed_or_met() -> None:
@@ -218,7 +221,76 @@ def test_controls_that_went_silent_are_a_warning() -> None:
     site.audit()
     site.answers = {name: answered({"A01": ("na", None)}) for name in ("h0", "h1")}
     site.clock.advance(timedelta(hours=1))
-    assert any("not applicable" in line for line in site.audit().warnings)
+    (remark,) = [each for each in site.audit().warnings if each.key == "na_moved"]
+    assert (remark.facts["na_then"], remark.facts["na_now"]) == ("0", "2")
+
+
+def test_fewer_hosts_or_controls_are_no_controls_that_went_silent() -> None:
+    """Each server has its own share of N/A; one audited alone is no news."""
+    odd = answered({"A01": ("na", None), "B01": ("na", None)})
+    site = Site(hosts=4, script={"h3": odd})
+    site.audit()
+    for asked in ({"limit": "h3"}, {}, {"selection": ("A01",)}, {}):
+        report = site.audit(**asked)
+        assert [each for each in report.warnings if each.key == "na_moved"] == []
+        assert report.drift == ()
+
+
+def test_drift_is_told_of_what_was_asked_for_only() -> None:
+    site = Site(hosts=4)
+    first = site.audit()
+    for host in ("h1", "h2"):
+        site.answers[host] = answered({"A01": ("fail", "6"), "B01": ("fail", ["yes"])})
+    site.audit()
+    report = site.audit(limit="h1", selection=("A01",), since=first.audit.id)
+    assert [(drift.host, drift.control) for drift in report.drift] == [("h1", "A01")]
+
+
+def test_a_limited_audit_finds_what_changed_since_its_hosts_were_last_seen() -> None:
+    site = Site(hosts=4)
+    site.audit()
+    site.audit(limit="h1")
+    site.answers["h2"] = answered({"A01": ("fail", "6")})
+    assert site.audit(limit="h1", since="last").drift == ()
+    assert [drift.host for drift in site.audit(since="last").drift] == ["h2"]
+
+
+def test_a_day_begins_in_the_sites_zone() -> None:
+    site = Site(hosts=1)
+    site.clock.advance(timedelta(hours=9))  # 18:30 UTC is 02:30 of the next day in Shanghai
+    site.audit()
+    site.answers["h0"] = answered({"A01": ("fail", "6")})
+    site.audit()
+    site.clock.advance(timedelta(hours=1))
+    shanghai = ZoneInfo("Asia/Shanghai")
+    assert len(site.audit(since="2026-03-03", zone=shanghai).drift) == 1
+    assert len(site.audit(since="2026-03-03T03:00", zone=shanghai).drift) == 0
+    request = ReportRequest(audit="last", since="2026-03-03", zone=shanghai)
+    assert len(recorded_report(site.ledger, site.content, request).drift) == 1
+
+
+def test_an_older_audit_is_compared_with_what_was_before_it_not_after() -> None:
+    site = Site(hosts=1)
+    made = [site.audit()]
+    for value in ("6", "7"):
+        site.answers["h0"] = answered({"A01": ("fail", value)})
+        made.append(site.audit())
+    first, second, third = (report.audit.id for report in made)
+    request = ReportRequest(audit=second, since=first)
+    report = recorded_report(site.ledger, site.content, request)
+    assert [(d.value_from, d.value_to) for d in report.drift] == [("12", "6")]
+    with pytest.raises(ConfigInvalid, match="later than"):
+        recorded_report(site.ledger, site.content, ReportRequest(audit=first, since=third))
+
+
+def test_a_value_that_no_ledger_takes_is_an_error_of_its_control_alone() -> None:
+    bad = answered({"A01": ("pass", float("nan"))})
+    site = Site(hosts=3, script={"h0": bad})
+    report = site.audit()
+    assert report.unrecorded is None
+    assert report.audit.hosts[0].findings[0].verdict is Verdict.ERROR
+    assert site.ledger.audit() == report.audit
+    assert site.runner.recover() == ()
 
 
 # -- recorded audits ---------------------------------------------------------------

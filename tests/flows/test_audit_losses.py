@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from fractions import Fraction
 
 import pytest
 
 from storewarden.domain.baseline.drift import Drift
-from storewarden.domain.baseline.finding import AuditState, HostAudit
-from storewarden.domain.errors import AdapterError, RunFailed
+from storewarden.domain.baseline.finding import AuditState, HostAudit, Verdict
+from storewarden.domain.errors import AdapterError, LedgerConflict, RunFailed
 from storewarden.flows.audit_progress import Progress, Step
+from storewarden.flows.audit_report import ReportRequest, recorded_report
 from storewarden.ports.runner import (
     FrozenInventory,
     LeaseMode,
@@ -21,6 +23,7 @@ from storewarden.ports.runner import (
 from storewarden.testing.ledger import ManualClock, MemoryLedger
 from storewarden.testing.runner import FakeRunner, Scripted
 from tests.flows.audit_site import AT, Site, answered
+from tests.flows.test_audit import waiver
 
 
 class FullLedger(MemoryLedger):
@@ -149,6 +152,96 @@ def test_a_lost_run_leaves_its_hosts_unknown_and_is_told() -> None:
     assert earlier is not None
     assert {host.state for host in earlier.hosts} == {AuditState.UNKNOWN}
     assert site.runner.recover() == ()
+
+
+def test_an_audit_killed_before_its_first_run_is_closed_by_the_next() -> None:
+    site = Site(hosts=2)
+    left = "audit-20260301T000000.000Z"
+    site.ledger.begin_audit(left, AT, ["h0", "h1"], ["A01", "B01"], "c" * 64)
+    seen: list[Progress] = []
+    site.audit(watch=seen.append)
+    assert site.ledger.unfinished() == ()
+    closing = site.ledger.entry(left, "end")
+    assert closing is not None
+    assert closing.body["outcome"] == "interrupted"
+    assert any(left in step.message for step in seen if step.step is Step.COLLECTED)
+    assert site.held == set()
+
+
+def test_an_open_audit_that_somebody_drives_stays_open() -> None:
+    site = Site(hosts=2)
+    site.ledger.begin_audit("audit-x", AT, ["h0"], ["A01"], "c" * 64)
+    site.elsewhere.add("audit-x")
+    site.audit()
+    assert site.ledger.unfinished() == ("audit-x",)
+
+
+def test_an_audit_of_the_same_millisecond_gets_an_id_of_its_own() -> None:
+    site = Site(hosts=1)
+    site.elsewhere.add("audit-20260302T093001.000Z")
+    assert site.audit().audit.id == "audit-20260302T093001.001Z"
+
+
+def test_a_killed_audit_keeps_its_weights_waivers_and_bar() -> None:
+    """All that a report needs is on record before the first host is touched."""
+
+    def watch(step: Progress) -> None:
+        if step.step is Step.STARTED:
+            raise KeyboardInterrupt  # the second Ctrl-C: nothing is closed any more
+
+    site = Site(hosts=1, waivers=(waiver(),))
+    with pytest.raises(KeyboardInterrupt):
+        site.audit(watch=watch, bar=Fraction(9, 10), by="wang@ops", limit="h0")
+    (left,) = site.ledger.unfinished()
+    report = recorded_report(site.ledger, site.content, ReportRequest(audit=left))
+    assert (report.bar, report.by, report.limit) == (Fraction(9, 10), "wang@ops", "h0")
+    assert [each.ticket for each in report.waivers.waivers] == ["GMBG-20260201-001"]
+    assert report.interrupted
+
+
+def test_answers_nobody_asked_for_stay_out_of_a_collected_audit() -> None:
+    rows: list[dict[str, object]] = [
+        {"id": "Z99", "verdict": "fail", "value": 1},
+        {"id": "A01", "verdict": "pass", "value": "12"},
+    ]
+    site = Site(hosts=1, script={"h0": answered({}, rows=rows)})
+    orphan(site, 1)
+    site.audit()
+    request = ReportRequest(audit="audit-20260301T000000.000Z")
+    (host,) = recorded_report(site.ledger, site.content, request).audit.hosts
+    assert [(f.control, f.verdict) for f in host.findings] == [
+        ("A01", Verdict.PASS),
+        ("B01", Verdict.ERROR),
+    ]
+
+
+def test_runs_that_this_ledger_does_not_know_are_left_alone() -> None:
+    site = Site(hosts=2)
+    run = orphan(site, 2)
+    site.ledger = MemoryLedger(site.clock)  # another ledger over the same state directory
+    site.audit()
+    assert [found.run_id for found in site.runner.recover()] == [run]
+
+
+def test_a_ledger_that_is_locked_costs_no_collected_result() -> None:
+    class Locked(MemoryLedger):
+        locked = True
+
+        def record_host(self, audit_id: str, host: HostAudit, at: datetime) -> tuple[Drift, ...]:
+            if self.locked:
+                raise LedgerConflict("locked for too long", where="ledger.sqlite")
+            return super().record_host(audit_id, host, at)
+
+    ledger = Locked(ManualClock(AT))
+    site = Site(hosts=2, ledger=ledger)
+    orphan(site, 2)
+    with pytest.raises(LedgerConflict, match="locked"):
+        site.audit()
+    ledger.locked = False
+    site.audit()
+    earlier = ledger.audit("audit-20260301T000000.000Z")
+    assert earlier is not None
+    assert {host.state for host in earlier.hosts} == {AuditState.AUDITED}
 
 
 def test_runs_of_an_audit_that_another_process_drives_are_left_alone() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,9 +25,12 @@ from storewarden.cli.options import (
     site_config,
 )
 from storewarden.cli.progress import ProgressStyle, display
-from storewarden.config import SiteConfig
+from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.reports import AuditReport, Format
 from storewarden.wiring import AuditOptions, open_site
+
+if TYPE_CHECKING:
+    from storewarden.config import SiteConfig
 
 Sources = Annotated[
     list[str] | None,
@@ -74,6 +77,7 @@ def audit(
     settings = site_config(config)
     shape = Format.JSON if as_json else shape
     check_output(output)
+    _check_words(sources, limit, controls, local=local)
     options = AuditOptions(
         inventory=tuple(_source(each) for each in sources or ()),
         limit=limit,
@@ -110,6 +114,18 @@ def report(
         found = site.report(audit_id, since=since)
     deliver(found, shape, page_for(lang, settings, drift_only=bool(since)), output)
     return Exit.FINE
+
+
+def _check_words(
+    sources: list[str] | None, limit: str, controls: list[str] | None, *, local: bool
+) -> None:
+    """Refuse what would silently audit something else than was asked for."""
+    if controls is not None and not split(controls):
+        raise ConfigInvalid("names no control", where="--controls", hint="leave it out for all")
+    if local and (sources or limit):
+        raise ConfigInvalid(
+            "audits this machine alone", where="--local", hint="leave out -i and --limit"
+        )
 
 
 def split(given: list[str]) -> tuple[str, ...]:

@@ -7,18 +7,19 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from storewarden.cli.doctor_words import CHINESE, END, ENGLISH, MARKS, SUBJECTS
 from storewarden.cli.exits import Exit
 from storewarden.cli.options import Config
-from storewarden.config import SiteConfig, default_config, load_config
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.flows.doctor import Check
 from storewarden.ports.reports import Language
-from storewarden.wiring.doctor import examine_machine
+
+if TYPE_CHECKING:
+    from storewarden.config import SiteConfig
 
 
 def doctor(
@@ -29,6 +30,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
 ) -> None:
     """Look at this machine for what would spoil a run. Reads only; 1 when there is a problem."""
+    from storewarden.wiring.doctor import examine_machine  # noqa: PLC0415 - only this command
+
     settings, first = _settings(config)
     language = lang.value if lang else settings.site.language
     checks = (first, *examine_machine(settings, os.environ, Path.cwd()))
@@ -39,6 +42,8 @@ def doctor(
 
 def _settings(path: Path | None) -> tuple[SiteConfig, Check]:
     """The site's settings; the defaults when they are broken, because the rest still counts."""
+    from storewarden.config import default_config, load_config  # noqa: PLC0415 - costs 0.3 s
+
     try:
         settings = load_config(path, os.environ, Path.cwd())
     except ConfigInvalid as error:

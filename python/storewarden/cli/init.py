@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from storewarden.config.scaffold import write_site
-
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
 ) -> None:
     """Lay out a site: settings, an inventory from a table of devices, waivers."""
+    from storewarden.config.scaffold import write_site  # noqa: PLC0415 - only this command
+
     written = write_site(directory)
     for path in written:
         typer.echo(path)

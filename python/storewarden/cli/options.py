@@ -11,14 +11,16 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storewarden.config import SiteConfig, load_config
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.reports import AuditReport, Format, Language, Page
 from storewarden.wiring import rendered
+
+if TYPE_CHECKING:
+    from storewarden.config import SiteConfig
 
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The site's storewarden.yml.")
@@ -45,6 +47,8 @@ NARROWEST, WIDEST = 80, 140  # columns of a table; a log gets 100
 
 def site_config(path: Path | None) -> SiteConfig:
     """The settings of the site this command is called in."""
+    from storewarden.config import load_config  # noqa: PLC0415 - costs 0.3 s, --help needs none
+
     return load_config(path, os.environ, Path.cwd())
 
 
@@ -77,7 +81,9 @@ def check_output(output: Path | None) -> None:
         return
     if output.is_dir():
         raise ConfigInvalid("is a folder", where=str(output), hint="name a file")
-    folder = output.absolute().parent
+    folder = output.resolve().parent
+    if _in_place(output):
+        return
     if not folder.is_dir():
         raise ConfigInvalid("no such folder", where=str(folder), hint="make it first")
     if not os.access(folder, os.W_OK):
@@ -108,25 +114,40 @@ def _print_whole(data: bytes) -> None:
     sys.stdout.flush()
 
 
+def _in_place(output: Path) -> bool:
+    """A device or a pipe is written into; renaming a file over /dev/null would replace it."""
+    return output.exists() and not output.is_file()
+
+
 def _replace(output: Path, text: str, audit: str) -> None:
-    folder = output.absolute().parent
-    name = ""
     try:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{output.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(output)
+        if _in_place(output):
+            with output.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+        else:
+            _rename_over(output.resolve(), text)
     except OSError as error:
-        with suppress(OSError):
-            Path(name).unlink()
         raise AdapterError(
             f"cannot be written: {error.strerror}",
             where=str(output),
             hint=f"the audit is recorded: storewarden report {audit}",
         ) from error
+
+
+def _rename_over(target: Path, text: str) -> None:
+    """The whole text or nothing under the name ``target``."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(target)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
 
 
 def say(line: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,8 @@ def _explained(problem: ErrorDetails) -> tuple[str, str]:
         what = f"must be {problem['ctx']['expected']}"
     else:
         what = _SAYS.get(kind, problem["msg"].lower())
-    return what, "" if place[0] == "secrets" else f"is {_short(problem['input'])}"
+    secret = place[0] == "secrets" or re.search(r"://.*@", str(problem["input"]))
+    return what, "" if secret else f"is {_short(problem['input'])}"
 
 
 def _short(value: object) -> str:

@@ -9,16 +9,17 @@ when every host of it is recorded.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from storewarden.domain.baseline.drift import Drift
-from storewarden.domain.baseline.finding import AuditState, HostAudit
+from storewarden.domain.baseline.finding import Audit, AuditState, HostAudit
 from storewarden.domain.errors import LedgerConflict, StorewardenError
 from storewarden.domain.estate.device import Device
 from storewarden.flows.audit_findings import audited_in, host_audit, plain
 from storewarden.flows.audit_progress import Progress, Step, Watcher
+from storewarden.flows.audit_ready import Claims
 from storewarden.flows.shards import run_ids, run_sharded
 from storewarden.ports.clock import Clock
 from storewarden.ports.ledger import Ledger
@@ -207,53 +208,67 @@ class Earlier:
     devices: Mapping[str, Device]
     watch: Watcher
 
-    def collect_all(self, claim: Callable[[str], bool]) -> None:
-        """Every audit with runs that no live process has claimed."""
-        runs: dict[str, list[FoundRun]] = {}
+    def collect_all(self, claims: Claims) -> None:
+        """Every audit with runs, and every one without an end, that nobody alive drives."""
+        runs: dict[str, list[FoundRun]] = {name: [] for name in self.ledger.unfinished()}
         for found in self.runner.recover():
             if found.owner == LABEL_OWNER and found.label:
                 runs.setdefault(found.label.split()[0], []).append(found)
         for audit, mine in runs.items():
-            if claim(audit):
-                self.collect(audit, mine)
+            if claims.take(audit):
+                try:
+                    self.collect(audit, mine)
+                finally:
+                    claims.drop(audit)
 
     def collect(self, audit: str, runs: Sequence[FoundRun]) -> None:
-        """Record what the runs of one audit came to, close it and let the runs go."""
+        """Record what the runs of one audit came to, close it and let the runs go.
+
+        Runs of an audit that this ledger does not know belong to another ledger (or
+        to this one before it was restored): they are the only copy and stay.
+        """
+        known = self.ledger.audit(audit)
+        if known is None:
+            self._say(audit, f"{audit} is not in this ledger: its {len(runs)} runs are left alone")
+            return
+        ended = self.ledger.entry(audit, "end") is not None
         for found in runs:
             if found.phase is RunPhase.LIVE:
                 self._say(audit, f"waiting for {len(found.hosts)} hosts that {audit} still audits")
             result = self.runner.result(found.run_id)
-            taken = self._record(audit, result)
+            taken = 0 if ended else self._record(known, result)
             self._say(audit, f"{audit} was interrupted: {taken} of its hosts collected")
-        self._close(audit)
+        if not ended:
+            self._close(audit, told=bool(runs))
         for found in runs:
             self._release(audit, found.run_id)
 
-    def _record(self, audit: str, result: RunResult) -> int:
-        taken = 0
+    def _record(self, audit: Audit, result: RunResult) -> int:
+        taken, asked = 0, {host.host for host in audit.hosts}
         for host in result.hosts.values():
-            audited = host_audit(host, self.devices.get(host.host), ())
+            if host.host not in asked:
+                continue
+            audited = host_audit(host, self.devices.get(host.host), audit.controls)
             if audited.state is AuditState.AUDITED:
-                taken += self._recorded(audit, audited)
+                taken += self._recorded(audit.id, audited)
         return taken
 
     def _recorded(self, audit: str, host: HostAudit) -> int:
-        """1 when the ledger took it; a conflict means that it has this host already."""
+        """1 when the ledger took it, 0 when it has this host already."""
         try:
             self.ledger.record_host(audit, host, self.clock.now())
         except LedgerConflict:
+            if self.ledger.entry(audit, f"host:{host.host}") is None:
+                raise  # locked, say: the run keeps the result until the ledger takes it
             return 0
         return 1
 
-    def _close(self, audit: str) -> None:
+    def _close(self, audit: str, *, told: bool) -> None:
         known = self.ledger.audit(audit)
-        if known is None:
-            return
-        whole = all(host.state is not AuditState.UNKNOWN for host in known.hosts)
-        try:
-            self.ledger.end_audit(audit, self.clock.now(), "completed" if whole else "interrupted")
-        except LedgerConflict as error:
-            self._say(audit, str(error))
+        whole = known and all(host.state is not AuditState.UNKNOWN for host in known.hosts)
+        self.ledger.end_audit(audit, self.clock.now(), "completed" if whole else "interrupted")
+        if not told:
+            self._say(audit, f"{audit} was interrupted and left open: closed")
 
     def _release(self, audit: str, run: str) -> None:
         try:

@@ -3,12 +3,13 @@
 
 A report that is made again later must say what it said then: who ran it, over
 which inventory, with which weights and which waivers. So these are recorded
-when the audit ends, and read back instead of today's files.
+when the audit begins, so that one that is killed has them as well, and read back
+instead of today's files. Only remarks that need the findings come at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from fractions import Fraction
@@ -18,10 +19,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from storewarden.domain.baseline.control import Control, GuideMark, Risk, Severity
 from storewarden.domain.baseline.finding import Audit, HostAudit
 from storewarden.domain.baseline.waiver import DeviceFacts, Scope, Waiver, WaiverBook
-from storewarden.ports.reports import AuditReport
+from storewarden.ports.reports import AuditReport, Remark
 
 KIND = "audit context"
 STEP = "context"
+REMARKS = "remarks"
 
 _TEXTS = ("site", "scope", "limit", "by", "version", "since")
 _SCOPES = ("hosts", "groups", "stores", "regions", "roles")
@@ -36,7 +38,7 @@ class Context:
     first: bool
     bar: Fraction | None
     severities: Mapping[str, Severity]
-    warnings: tuple[str, ...]
+    warnings: tuple[Remark, ...]
     waivers: tuple[Waiver, ...]
     groups: Mapping[str, frozenset[str]]
 
@@ -65,7 +67,7 @@ EMPTY = Context(
     waivers=(),
     groups={},
 )
-"""Of an audit that ended without telling: killed before its report."""
+"""Of an audit that never told: killed between its beginning and this."""
 
 
 def body_of(report: AuditReport) -> dict[str, object]:
@@ -79,7 +81,7 @@ def body_of(report: AuditReport) -> dict[str, object]:
         "zone": str(report.zone),
         "bar": str(report.bar) if report.bar is not None else "",
         "severities": {control.id: control.severity.value for control in report.controls},
-        "warnings": list(report.warnings),
+        "warnings": remarks_body(report.warnings)[REMARKS],
         "waivers": [_flat(waiver) for waiver in report.waivers.waivers],
         "groups": {
             host.host: sorted(named & facts[host.host].groups)
@@ -98,10 +100,20 @@ def context_of(body: Mapping[str, object]) -> Context:
         first=bool(raw.get("first")),
         bar=Fraction(raw["bar"]) if raw.get("bar") else None,
         severities={k: Severity(v) for k, v in raw.get("severities", {}).items()},
-        warnings=tuple(raw.get("warnings", ())),
+        warnings=remarks_in(raw.get("warnings", ())),
         waivers=tuple(_waiver(each) for each in raw.get("waivers", ())),
         groups={host: frozenset(names) for host, names in raw.get("groups", {}).items()},
     )
+
+
+def remarks_body(remarks: Sequence[Remark]) -> dict[str, object]:
+    """Remarks as the body of an entry."""
+    return {REMARKS: [{"key": each.key, "facts": dict(each.facts)} for each in remarks]}
+
+
+def remarks_in(rows: Sequence[Mapping[str, Any]]) -> tuple[Remark, ...]:
+    """The same, read back."""
+    return tuple(Remark(key=str(row["key"]), facts=dict(row["facts"])) for row in rows)
 
 
 def zone_of(body: Mapping[str, object], default: tzinfo) -> tzinfo:

@@ -9,16 +9,23 @@ pass and never a traceback.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 from storewarden.domain.baseline.finding import AuditState, Finding, HostAudit, Verdict
+from storewarden.domain.errors import StorewardenError
 from storewarden.domain.estate.device import Device
+from storewarden.ports.journal import canonical
 from storewarden.ports.runner import HostResult, HostStatus
 
 _UNANSWERED = {
     "en": "the host did not answer for this control",
     "zh": "主机没有返回该控制项的结果",
+}
+_UNREADABLE = {
+    "en": "the host answered with a value that cannot be recorded",
+    "zh": "主机返回的值无法入账",
 }
 _STATES = {
     HostStatus.UNREACHABLE: AuditState.UNREACHABLE,
@@ -82,16 +89,11 @@ def _described(
 
 
 def findings_in(part: Mapping[str, object], wanted: Sequence[str]) -> tuple[Finding, ...]:
-    """One finding per wanted control, in the order of ``wanted``; unasked answers are dropped.
-
-    An empty ``wanted`` takes what is there (a run of an earlier process, whose
-    selection is no longer known).
-    """
+    """One finding per wanted control, in the order of ``wanted``; unasked answers are dropped."""
     rows = part.get("controls")
     rows = rows if isinstance(rows, list) else []
     answers = {str(row["id"]): row for row in rows if isinstance(row, Mapping) and row.get("id")}
-    names = tuple(wanted) or tuple(sorted(answers))
-    return tuple(_finding(name, answers.get(name)) for name in names)
+    return tuple(_finding(name, answers.get(name)) for name in wanted)
 
 
 def _finding(control: str, row: Mapping[str, object] | None) -> Finding:
@@ -102,6 +104,8 @@ def _finding(control: str, row: Mapping[str, object] | None) -> Finding:
     except ValueError:
         said = f"the host answered {row.get('verdict')!r}, which is no verdict"
         return Finding(control=control, verdict=Verdict.ERROR, reason={"en": said})
+    if not _recordable(row.get("value")):
+        return Finding(control=control, verdict=Verdict.ERROR, reason=_UNREADABLE)
     return Finding(
         control=control,
         verdict=verdict,
@@ -117,8 +121,19 @@ def _texts(reason: object) -> dict[str, str]:
     return {"en": str(reason)} if reason else {}
 
 
+def _recordable(value: object) -> bool:
+    """Whether the ledger takes it: one NaN of one host must not keep the others out."""
+    try:
+        canonical(value)
+    except StorewardenError:
+        return False
+    return True
+
+
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return float(value)
 
 
 def plain(message: str) -> str:

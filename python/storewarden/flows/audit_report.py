@@ -4,25 +4,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Any, cast
 
-from storewarden.domain.baseline.drift import Drift, net
+from storewarden.domain.baseline.drift import Drift, net, within
 from storewarden.domain.baseline.finding import Audit, Finding, HostAudit
 from storewarden.domain.baseline.score import score_audit
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.flows.audit_context import (
     EMPTY,
+    REMARKS,
     STEP,
     Context,
     context_of,
     control_of,
     ended_of,
+    remarks_in,
     zone_of,
 )
 from storewarden.ports.content import Content
 from storewarden.ports.ledger import Ledger
-from storewarden.ports.reports import AuditReport
+from storewarden.ports.reports import AuditReport, Remark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +82,12 @@ def _report(
         controls=controls,
         scores=score_audit(audit, {c.id: c.severity for c in controls}, waived),
         waivers=book,
-        drift=_drift(ledger, audit, request.since),
+        drift=_drift(ledger, audit, request.since, zone),
         since=texts.get("since", "") if request.since in ("", "last") else request.since,
         first=context.first,
         ended=ended,
         interrupted=interrupted,
-        warnings=context.warnings,
+        warnings=context.warnings + _late_remarks(ledger, audit),
         selected=context.selected,
         zone=zone,
         bar=context.bar,
@@ -96,9 +99,36 @@ def _report(
     )
 
 
-def _drift(ledger: Ledger, audit: Audit, since: str) -> tuple[Drift, ...]:
-    """What this audit found changed; or everything since another one or a day."""
+def _late_remarks(ledger: Ledger, audit: Audit) -> tuple[Remark, ...]:
+    entry = ledger.entry(audit.id, REMARKS)
+    return remarks_in(cast("Any", entry.body[REMARKS])) if entry else ()
+
+
+def _drift(ledger: Ledger, audit: Audit, since: str, zone: tzinfo) -> tuple[Drift, ...]:
+    """What this audit found changed; or what was different then from what it was ``since``."""
     if since in ("", "last"):
         day = audit.at.astimezone(UTC).date().isoformat()
-        return tuple(d for d in ledger.drift(since=day) if d.audit == audit.id)
-    return net(ledger.drift(since=since))
+        found = ledger.drift(since=day, until=audit.id)
+        return tuple(drift for drift in found if drift.audit == audit.id)
+    return drift_since(ledger, audit, since, zone)
+
+
+def drift_since(ledger: Ledger, audit: Audit, since: str, zone: tzinfo) -> tuple[Drift, ...]:
+    """What was different at ``audit`` from what it was ``since``, where this audit looked.
+
+    Raises ConfigInvalid when ``since`` means nothing or lies behind the audit.
+    """
+    earlier = ledger.audit(since)
+    if earlier is not None and earlier.at > audit.at:
+        raise ConfigInvalid(f"{since} is later than {audit.id}", where="--since")
+    moment = since_in(since, zone)
+    return net(within(ledger.drift(since=moment, until=audit.id), audit))
+
+
+def since_in(since: str, zone: tzinfo) -> str:
+    """A day begins, and a clock goes, in the site's zone; all else stays as it is."""
+    try:
+        at = datetime.fromisoformat(since)
+    except ValueError:
+        return since
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).isoformat()

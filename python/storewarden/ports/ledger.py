@@ -109,9 +109,16 @@ class Ledger(Protocol):
         """
         ...
 
-    def drift(self, *, since: str) -> tuple[Drift, ...]:
+    def unfinished(self) -> tuple[str, ...]:
+        """Audits that were begun and have not ended, oldest first: under way, or killed."""
+        ...
+
+    def drift(self, *, since: str, until: str = "") -> tuple[Drift, ...]:
         """Transitions after the audit ``since`` ("last" = the one before the latest; or an audit id
-        or an ISO date), oldest first. Raises ConfigInvalid for anything else."""
+        or an ISO date), oldest first. Raises ConfigInvalid for anything else.
+
+        ``until`` is an audit id; what audits begun after it found is left out.
+        """
         ...
 
     def last_host_count(self, scope: str) -> int | None:

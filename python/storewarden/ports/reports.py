@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from fractions import Fraction
@@ -35,6 +36,18 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something an auditor should know beside the findings, said in the report's language.
+
+    ``key`` names the sentence (``remark_<key>`` among the words of reports), ``facts``
+    fill it in. Data and not a sentence, since one audit is reported in several languages.
+    """
+
+    key: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
     """One audit with its scores, waivers and drift.
 
@@ -58,7 +71,7 @@ class AuditReport:
     interrupted: bool = False
     unrecorded: StorewardenError | None = None
     trouble: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
     site: str = ""
     scope: str = ""
     limit: str = ""

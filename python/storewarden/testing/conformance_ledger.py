@@ -182,6 +182,21 @@ class LedgerConformance:
         assert ledger.drift(since="last") == ()
         assert ledger.drift(since="a1") == tuple(drifts)
         assert ledger.drift(since="a3") == ()
+        assert ledger.drift(since="a1", until="a2") == ()
+        assert ledger.drift(since="a1", until="a3") == tuple(drifts)
+        assert ledger.drift(since="2026-03-01", until="a2") == ()
+        refused(ConfigInvalid, lambda: ledger.drift(since="a1", until="no such audit"))
+
+    def test_audits_without_an_end_are_found(self, ledger: Ledger) -> None:
+        """Under way or killed, oldest first; one that has ended is none of them."""
+        assert ledger.unfinished() == ()
+        for name in ("a2", "a1", "a3"):
+            ledger.begin_audit(name, START, ["h"], ["A01"], "c")
+        ledger.end_audit("a1", START, "interrupted")
+        assert ledger.unfinished() == ("a2", "a3")
+        ledger.end_audit("a2", START, "completed")
+        ledger.end_audit("a3", START, "completed")
+        assert ledger.unfinished() == ()
 
     def test_a_host_that_is_away_is_no_drift(self, ledger: Ledger) -> None:
         """What was known stays known until the host answers again."""

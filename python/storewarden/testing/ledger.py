@@ -163,9 +163,19 @@ class MemoryLedger:
             content=audit.content,
         )
 
-    def drift(self, *, since: str) -> tuple[Drift, ...]:
-        """Transitions after ``since``, oldest first."""
+    def unfinished(self) -> tuple[str, ...]:
+        """Audits that were begun and have not ended, oldest first."""
+        return tuple(audit.id for audit in self._audits.values() if not audit.outcome)
+
+    def drift(self, *, since: str, until: str = "") -> tuple[Drift, ...]:
+        """Transitions after ``since`` and not after the audit ``until``, oldest first."""
         order = list(self._audits.values())
+        if until:
+            if until not in self._audits:
+                raise ConfigInvalid(f"the ledger has no audit {until!r}", where="ledger")
+            known = order.index(self._audits[until])
+            kept = {audit.id for audit in order[: known + 1]}
+            return tuple(d for d in self.drift(since=since) if d.audit in kept)
         if since == "last":
             start = self._ended(2)
             later = order[order.index(start) + 1 :] if start else order

@@ -15,16 +15,19 @@ from storewarden.domain.errors import AdapterError
 
 
 class Claims:
-    """Audits that this process drives. A claim lasts until the process ends."""
+    """Audits that this process drives. A claim lasts until it is dropped or the process ends.
+
+    ``folder`` belongs to a ledger: whoever shares the ledger shares the claims.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, int] = {}
 
     def take(self, audit: str) -> bool:
-        """True when ``audit`` is ours now; False while another live process has it."""
+        """True when ``audit`` is ours now; False while anybody alive has it, also we ourselves."""
         if audit in self._held:
-            return True
+            return False
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sweep()
@@ -39,15 +42,25 @@ class Claims:
         self._held[audit] = handle
         return True
 
+    def drop(self, audit: str) -> None:
+        """Give ``audit`` up; the file goes first, so that nobody finds it unlocked."""
+        handle = self._held.pop(audit, None)
+        if handle is not None:
+            self._path(audit).unlink(missing_ok=True)
+            os.close(handle)
+
     def _path(self, audit: str) -> Path:
         return self._folder / f"{audit.replace('/', '_')}.lock"
 
     def _sweep(self) -> None:
         """Remove the locks of processes that are gone."""
-        mine = {self._path(audit) for audit in self._held}
+        mine = {self._path(audit) for audit in tuple(self._held)}
         for path in set(self._folder.glob("*.lock")) - mine:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            if _locked(handle):
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:  # another sweep was faster
+                continue
+            if _locked(handle) and _there(handle, path):
                 path.unlink(missing_ok=True)
             os.close(handle)
 

@@ -25,15 +25,14 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import storewarden
 from storewarden.adapters.clock import SystemClock
-from storewarden.config.site import SiteConfig
 from storewarden.domain.baseline.control import Severity
 from storewarden.domain.baseline.waiver import DeviceFacts, Waiver
-from storewarden.domain.errors import AdapterError
+from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.domain.estate.guard import ShrinkLimit
 from storewarden.flows.audit import AuditParts, AuditRequest, run_audit
 from storewarden.flows.audit_progress import Watcher, unwatched
@@ -46,6 +45,9 @@ from storewarden.ports.reports import AuditReport, Format, Page
 from storewarden.ports.runner import FrozenInventory, Runner, SecretFiles
 from storewarden.wiring.claims import Claims
 from storewarden.wiring.interrupts import interruption
+
+if TYPE_CHECKING:  # pydantic behind it costs 0.3 s, and --help needs none of it
+    from storewarden.config.site import SiteConfig
 
 LOCAL = "localhost"
 
@@ -127,7 +129,8 @@ class Site:
 
     @cached_property
     def _claims(self) -> Claims:
-        return Claims(self.config.state_dir / "claims")
+        """Beside the ledger: an audit is the ledger's, wherever its runs are kept."""
+        return Claims(self.config.ledger.with_name(f"{self.config.ledger.name}.claims"))
 
     def audit(self, options: AuditOptions | None = None, watch: Watcher = unwatched) -> AuditReport:
         """Audit and record; the report. Raises the leaves of ``domain.errors``."""
@@ -141,11 +144,22 @@ class Site:
             extra_controls=self.config.audit.controls_dirs,
             zone=ZoneInfo(self.config.site.timezone),
         )
+        self._require_ledger()
         return recorded_report(self.ledger, self.content, request)
 
     def verify_ledger(self) -> Verification:
         """Replay the journal against itself and the state tables."""
+        self._require_ledger()
         return self.ledger.verify()
+
+    def _require_ledger(self) -> None:
+        """Who only reads makes none: an empty new one would be "OK" where one was deleted."""
+        if not self.config.ledger.exists():
+            raise ConfigInvalid(
+                "there is no ledger",
+                where=str(self.config.ledger),
+                hint="storewarden audit makes one; is this the right storewarden.yml?",
+            )
 
     def _parts(self) -> AuditParts:
         return AuditParts(
@@ -154,7 +168,7 @@ class Site:
             content=self.content,
             ledger=self.ledger,
             clock=self.clock,
-            claim=self._claims.take,
+            claims=self._claims,
             interruption=interruption,
             zone_known=available_timezones().__contains__,
             waivers=self._waivers if self.config.audit.waivers_dir else None,

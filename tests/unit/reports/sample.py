@@ -13,7 +13,7 @@ from storewarden.domain.baseline.drift import Drift
 from storewarden.domain.baseline.finding import Audit, AuditState, Finding, HostAudit, Verdict
 from storewarden.domain.baseline.score import Scores, score_audit
 from storewarden.domain.baseline.waiver import DeviceFacts, Scope, Waiver, WaiverBook
-from storewarden.ports.reports import AuditReport
+from storewarden.ports.reports import AuditReport, Remark
 
 AT = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -275,6 +275,16 @@ def sample(
         version="0.1.0",
         zone=SHANGHAI,
         bar=Fraction(95, 100),
-        warnings=("s000001-pos1: sw_hours missing: set the opening hours",),
+        warnings=(
+            Remark(key="missing", facts={"host": "s000001-pos1", "variable": "sw_hours"}),
+            Remark(
+                key="waiver_expired",
+                facts={"source": "w.yml:3", "control": "D01", "expires": "2026-01-30"},
+            ),
+            Remark(
+                key="na_moved",
+                facts={"na_then": "1", "all_then": "9", "na_now": "8", "all_now": "9"},
+            ),
+        ),
     )
     return replace(report, **changes)  # type: ignore[arg-type]

@@ -225,6 +225,27 @@ def test_drift_alone_says_from_to_and_why() -> None:
     assert "Worst controls" not in made
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_long_host_name_costs_neither_from_nor_to(width: int) -> None:
+    host = "pos01.000101.shanghai-xuhui.stores.example-retail-chain.com.cn"
+    report = sample()
+    report = replace(report, drift=tuple(replace(each, host=host) for each in report.drift))
+    shown = text(Format.TABLE, report, Page(width=width, drift_only=True))
+    assert max(map(len, shown.splitlines())) <= width
+    assert "From" in shown
+    assert "pass: no" in shown
+    assert "GMBG-20260301-002" in shown
+    folded = "".join(line.split(" ")[0] for line in shown.splitlines())
+    assert host in folded
+
+
+def test_a_selection_of_controls_is_said_at_the_top() -> None:
+    """100 % of two controls is no compliant fleet."""
+    shown = text(Format.TABLE, sample(selected=True))
+    assert "Controls 7 (selected)" in " ".join(shown[: shown.index("Effective")].split())
+    assert "(selected)" not in text(Format.TABLE, sample())
+
+
 def test_a_fleet_without_failures_is_told_so() -> None:
     report = sample(hosts=2, bad_every=10_000, waivers_on=False)
     hosts = tuple(

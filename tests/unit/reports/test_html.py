@@ -14,7 +14,7 @@ from storewarden.adapters.reports.view import MOST_FINDINGS, MOST_GROUPS
 from storewarden.domain.baseline.drift import Drift
 from storewarden.domain.baseline.finding import Finding, Verdict
 from storewarden.domain.errors import AdapterError
-from storewarden.ports.reports import AuditReport, Language, Page
+from storewarden.ports.reports import AuditReport, Language, Page, Remark
 from tests.unit.reports.sample import HOSTILE, rescored, sample
 
 EN, ZH = Page(language=Language.EN), Page(language=Language.ZH)
@@ -84,7 +84,9 @@ def hostile_everywhere(report: AuditReport) -> AuditReport:
         limit=HOSTILE,
         by=HOSTILE,
         since=HOSTILE,
-        warnings=(HOSTILE,),
+        warnings=(
+            Remark(key="malformed", facts={"host": "h", "variable": "sw_tz", "value": HOSTILE}),
+        ),
         unrecorded=AdapterError(HOSTILE),
     )
 

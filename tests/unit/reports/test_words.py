@@ -12,6 +12,7 @@ import pytest
 from storewarden.adapters.reports.catalogue import words
 from storewarden.domain.baseline.control import GuideMark, Risk, Severity
 from storewarden.domain.baseline.finding import AuditState, Verdict
+from storewarden.domain.estate.device import Flaw, read_estate
 from storewarden.ports.reports import Language
 
 _EN, _ZH = words(Language.EN), words(Language.ZH)
@@ -50,11 +51,31 @@ def test_every_outcome_has_its_word(prefix: str, members: type) -> None:
     assert missing == []
 
 
+def test_every_flaw_of_the_estate_is_said_as_the_doctor_says_it() -> None:
+    """One advice in two places: the report's English is the finding's own."""
+    assert {f"remark_{flaw.value}" for flaw in Flaw} <= set(_EN)
+    found = read_estate({"h": {}}, lambda _zone: True).findings
+    assert {f.variable: _EN[f"todo_{f.variable}"] for f in found} == {
+        f.variable: f.advice for f in found
+    }
+
+
 def test_no_text_is_left_over(project_root: Path) -> None:
     """Every key is used somewhere, else it grows stale unseen."""
     room = project_root / "python/storewarden/adapters/reports"
     source = "".join(path.read_text() for path in room.rglob("*") if path.suffix in (".py", ".j2"))
-    dynamic = ("verdict_", "short_", "severity_", "risk_", "mark_", "audit_", "advice_", "waiver_")
+    dynamic = (
+        "verdict_",
+        "short_",
+        "severity_",
+        "risk_",
+        "mark_",
+        "audit_",
+        "advice_",
+        "waiver_",
+        "remark_",
+        "todo_",
+    )
     unused = [
         key
         for key in _EN

@@ -42,14 +42,20 @@ def audit(connection: Connection, audit_id: str) -> Audit | None:
     )
 
 
-def drift(connection: Connection, since: str) -> tuple[Drift, ...]:
-    """Transitions after the audit or moment ``since``, oldest first."""
+def unfinished(connection: Connection) -> tuple[str, ...]:
+    """Ids of audits without an end, in the order in which they were begun."""
+    chosen = select(AUDIT.c.id).where(AUDIT.c.ended == "").order_by(AUDIT.c.sequence)
+    return tuple(connection.execute(chosen).scalars())
+
+
+def drift(connection: Connection, since: str, until: str) -> tuple[Drift, ...]:
+    """Transitions after the audit or moment ``since``, oldest first, up to the audit ``until``."""
     chosen = select(DRIFT_EVENT).join(AUDIT, AUDIT.c.id == DRIFT_EVENT.c.audit)
-    rows = connection.execute(
-        chosen.where(_after(connection, since)).order_by(
-            DRIFT_EVENT.c.sequence, DRIFT_EVENT.c.control
-        )
-    ).mappings()
+    chosen = chosen.where(_after(connection, since))
+    if until:
+        chosen = chosen.where(AUDIT.c.sequence <= _sequence(connection, until))
+    ordered = chosen.order_by(DRIFT_EVENT.c.sequence, DRIFT_EVENT.c.control)
+    rows = connection.execute(ordered).mappings()
     return tuple(entries.drift_of(dict(row)) for row in rows)
 
 
@@ -93,6 +99,13 @@ def _results(connection: Connection, audit_id: str) -> dict[str, HostAudit]:
 def _unrecorded(host: str, outcome: str) -> HostAudit:
     ending = f"the audit was {outcome} before" if outcome else "the audit is under way, not yet"
     return HostAudit(host=host, state=AuditState.UNKNOWN, message=f"{ending} a result was recorded")
+
+
+def _sequence(connection: Connection, audit_id: str) -> int:
+    row = _by_id(connection, audit_id)
+    if row is None:
+        raise ConfigInvalid(f"the ledger has no audit {audit_id!r}", where="ledger")
+    return int(row.sequence)
 
 
 def _after(connection: Connection, since: str) -> ColumnElement[bool]:

@@ -143,10 +143,15 @@ class SqlLedger:
         with self._reading() as connection:
             return reading.audit(connection, audit_id)
 
-    def drift(self, *, since: str) -> tuple[Drift, ...]:
-        """Transitions after ``since``, oldest first."""
+    def unfinished(self) -> tuple[str, ...]:
+        """Audits that were begun and have not ended, oldest first."""
         with self._reading() as connection:
-            return reading.drift(connection, since)
+            return reading.unfinished(connection)
+
+    def drift(self, *, since: str, until: str = "") -> tuple[Drift, ...]:
+        """Transitions after ``since`` and not after the audit ``until``, oldest first."""
+        with self._reading() as connection:
+            return reading.drift(connection, since, until)
 
     def last_host_count(self, scope: str) -> int | None:
         """The size of the inventory ``scope`` when last counted."""

@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from storewarden.adapters.reports.advice import advice_for
 from storewarden.adapters.reports.catalogue import words
+from storewarden.adapters.reports.remarks import remarks_of
 from storewarden.adapters.reports.view import by_kind, kind_of
 from storewarden.domain.baseline.control import Control
 from storewarden.domain.baseline.drift import Drift
@@ -46,6 +47,7 @@ def _facts(report: AuditReport) -> dict[str, object]:
             "content": report.audit.content,
             "scope": report.scope,
             "limit": report.limit or None,
+            "selected": report.selected,
             "by": report.by,
             "version": report.version,
         },
@@ -67,7 +69,7 @@ def _body(report: AuditReport, texts: Mapping[str, str]) -> dict[str, object]:
         "stores": [_group(store) | {"store": store.name} for store in report.scores.stores],
         "hosts": [_host(report, host, scores[host.host], texts) for host in report.audit.hosts],
         "waivers": [_waiver(waiver) for waiver in report.waivers.waivers],
-        "warnings": list(report.warnings),
+        "warnings": list(remarks_of(report, texts)),
     }
 
 

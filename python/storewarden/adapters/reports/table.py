@@ -108,6 +108,9 @@ class _Sheet:
         line = f"{self._words['fact_audit']} {audit.id} · {at} · {clean(self._report.scope)}"
         if self._report.limit:
             line += f" · {self._words['fact_limit']} {clean(self._report.limit)}"
+        if self._report.selected:
+            count = self._words["some_controls"].format(count=len(self._report.controls))
+            line += f" · {self._words['fact_controls']} {count}"
         self._say(Text(line, style="bold"))
 
     def banners(self) -> None:
@@ -156,7 +159,7 @@ class _Sheet:
             state = w[f"audit_{row.audit.state.value}"]
             store = f" [{row.audit.store}]" if row.audit.store else ""
             why = clean(row.audit.message)
-            self._say(Text(f"{row.audit.host}{store}: {state}: {why}", style="red"))
+            self._say(Text(f"{clean(row.audit.host)}{store}: {state}: {why}", style="red"))
             self._say(f"    {w[f'advice_{row.advice}']}")
         if len(missed) > MOST_MISSED:
             self._say(w["not_audited_more"].format(count=len(missed) - MOST_MISSED))
@@ -219,13 +222,15 @@ class _Sheet:
     def drift(self) -> None:
         """The drift alone: what changed, from, to, and by which change."""
         rows, w = self._report.drift, self._words
-        self._title("drift", f" ({self._report.since})" if self._report.since else "")
+        since = w["drift_since"].format(since=self._report.since)
+        self._title("drift", f" ({clean(since)})" if self._report.since else "")
         if self._report.first or not rows:
             self._say(w["drift_first" if self._report.first else "drift_none"])
             return
         self._say(self._drift_summary())
         columns = (
-            Column(w["host"], no_wrap=True),
+            # A long host name is folded: from and to are what the table is for.
+            Column(w["host"], max_width=self._console.width // 4, overflow="fold"),
             Column(w["control"], no_wrap=True),
             Column(w["drift_from"], ratio=1, overflow="fold"),
             Column(w["drift_to"], ratio=1, overflow="fold"),
@@ -262,11 +267,12 @@ class _Sheet:
         self._title("next")
         for line in self._advice() or [self._words["next_fine"]]:
             self._item(line)
-        if self._report.warnings:
-            self._title("warnings", f" ({len(self._report.warnings)})")
-            for line in self._report.warnings[:MOST_ROWS]:
-                self._item(clean(line))
-            left = len(self._report.warnings) - MOST_ROWS
+        remarks = self._view.remarks
+        if remarks:
+            self._title("warnings", f" ({len(remarks)})")
+            for line in remarks[:MOST_ROWS]:
+                self._item(line)
+            left = len(remarks) - MOST_ROWS
             if left > 0:
                 self._item(self._words["warnings_more"].format(count=left))
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from storewarden.adapters.reports.advice import advice_for
+from storewarden.adapters.reports.remarks import remarks_of
 from storewarden.adapters.reports.values import clean, contrast, key_of, shown
 from storewarden.domain.baseline.control import Control, Severity
 from storewarden.domain.baseline.drift import Drift
@@ -152,6 +153,7 @@ class View:
     drift: tuple[DriftRow, ...]
     drift_left: int
     waivers: tuple[WaiverRow, ...]
+    remarks: tuple[str, ...]
     brief: bool
     limit: int = MOST_FINDINGS
 
@@ -235,6 +237,7 @@ class _Arranger:
             drift=tuple(self._drift(d) for d in self._report.drift[:MOST_DRIFT]),
             drift_left=max(0, len(self._report.drift) - MOST_DRIFT),
             waivers=self._waivers(),
+            remarks=remarks_of(self._report, self._words),
             brief=len(self._trouble) > MOST_FINDINGS,
         )
 

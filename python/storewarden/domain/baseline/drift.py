@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from storewarden.domain.baseline.finding import AuditState, Finding, HostAudit, Verdict
+from storewarden.domain.baseline.finding import Audit, AuditState, Finding, HostAudit, Verdict
 from storewarden.domain.baseline.reading import state_of
 
 _JUDGED = (Verdict.PASS, Verdict.FAIL)
@@ -129,6 +129,16 @@ def net(drifts: Iterable[Drift]) -> tuple[Drift, ...]:
         earlier = folded.pop((drift.host, drift.control), None)
         folded[drift.host, drift.control] = _joined(earlier, drift) if earlier else drift
     return tuple(drift for drift in folded.values() if _moved(drift))
+
+
+def within(drifts: Iterable[Drift], audit: Audit) -> tuple[Drift, ...]:
+    """Those of the hosts and controls that ``audit`` was to look at.
+
+    An audit of one store says nothing of the others, whatever happened there.
+    """
+    hosts = {host.host for host in audit.hosts}
+    controls = set(audit.controls)
+    return tuple(d for d in drifts if d.host in hosts and d.control in controls)
 
 
 def _joined(earlier: Drift, later: Drift) -> Drift:

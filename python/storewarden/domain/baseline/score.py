@@ -17,8 +17,9 @@ are compared unrounded and shown rounded down, so that 94.96 is never "95.0".
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from storewarden.domain.baseline.control import Severity
 from storewarden.domain.baseline.finding import Audit, AuditState, Finding, HostAudit, Verdict
@@ -47,8 +48,14 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         """Both together."""
-        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Counts)}
-        return Counts(**sums)
+        return Counts(  # written out: an audit of 1,000 hosts adds 100,000 of these
+            passed=self.passed + other.passed,
+            fail=self.fail + other.fail,
+            na=self.na + other.na,
+            error=self.error + other.error,
+            manual=self.manual + other.manual,
+            waived=self.waived + other.waived,
+        )
 
     @property
     def total(self) -> int:
@@ -153,14 +160,19 @@ def nothing_waived(_host: HostAudit, _finding: Finding) -> bool:
 
 def score_finding(finding: Finding, severity: Severity, *, waived: bool = False) -> Score:
     """The points of one finding; only a failure can be waived."""
-    excused = waived and finding.verdict is Verdict.FAIL
+    return _points(finding.verdict, severity, waived and finding.verdict is Verdict.FAIL)
+
+
+@cache
+def _points(verdict: Verdict, severity: Severity, excused: bool) -> Score:
+    """One of the few scores that a finding can have."""
     weight = severity.weight
-    judged = finding.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.ERROR)
+    judged = verdict in (Verdict.PASS, Verdict.FAIL, Verdict.ERROR)
     return Score(
-        reached=weight if finding.verdict is Verdict.PASS else 0,
+        reached=weight if verdict is Verdict.PASS else 0,
         judged=weight if judged else 0,
         excused=weight if excused else 0,
-        counts=_counted(finding.verdict, excused),
+        counts=_counted(verdict, excused),
     )
 
 

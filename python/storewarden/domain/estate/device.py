@@ -32,12 +32,17 @@ class Flaw(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstateFinding:
-    """One variable of one host that needs somebody's attention; `advice` says what to do."""
+    """One variable of one host that needs somebody's attention; `advice` says what to do.
+
+    `value` is what is there, cut to a few words; `other` is the host that has it already.
+    """
 
     host: str
     variable: str
     flaw: Flaw
     advice: str
+    value: str = ""
+    other: str = ""
 
     def __str__(self) -> str:
         return f"{self.host}: {self.variable} {self.flaw.value}: {self.advice}"
@@ -108,12 +113,12 @@ class _Reader:
         try:
             return convert(value)
         except _Bad as bad:
-            self._note(variable, Flaw.MALFORMED, f"{bad}; {_ADVICE[variable]}")
+            self._note(variable, Flaw.MALFORMED, f"{bad}; {_ADVICE[variable]}", _short(value))
             return None
 
-    def _note(self, variable: str, flaw: Flaw, advice: str) -> None:
+    def _note(self, variable: str, flaw: Flaw, advice: str, value: str = "") -> None:
         self.findings.append(
-            EstateFinding(host=self.host, variable=variable, flaw=flaw, advice=advice)
+            EstateFinding(host=self.host, variable=variable, flaw=flaw, advice=advice, value=value)
         )
 
 
@@ -135,7 +140,14 @@ def read_estate(
         if owner != name:
             advice = f"{device.ci} belongs to {owner} already; {_ADVICE['sw_ci']}"
             findings.append(
-                EstateFinding(host=name, variable="sw_ci", flaw=Flaw.DUPLICATE, advice=advice)
+                EstateFinding(
+                    host=name,
+                    variable="sw_ci",
+                    flaw=Flaw.DUPLICATE,
+                    advice=advice,
+                    value=device.ci,
+                    other=owner,
+                )
             )
         devices.append(device)
     return Estate(devices=tuple(devices), findings=tuple(findings))
