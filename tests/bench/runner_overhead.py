@@ -12,7 +12,7 @@ from tests.bench.audit_round_trip import environment
 from tests.bench.timing import Series, Timed, timed
 
 _HOSTS = 12
-_TASKS = 24
+_TASKS = 12
 
 _OURS = """
 import sys

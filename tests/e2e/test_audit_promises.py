@@ -269,3 +269,29 @@ def test_a_new_site_is_audited_as_it_was_written(tmp_path: Path) -> None:
     limited = site.run("audit", "--controls", "A01", "--limit", "store_000102", "--since", "last")
     assert limited.code in (0, 1)
     assert "+08:00" in limited.out  # the template's zone, in the operator's report
+
+
+def test_an_inventory_script_gets_the_variables_it_was_promised_and_plays_do_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_CMDB_TOKEN", "canary-5f1e")  # ANSIBLE_*: what Place passes on
+    script = place.write(
+        "cmdb.py",
+        f"""#!{sys.executable}
+import json, os
+token = os.environ["ANSIBLE_CMDB_TOKEN"]
+hosts = {{"till-1": {{"ansible_connection": "local", "seen": len(token)}}}}
+print(json.dumps({{"all": {{"hosts": list(hosts)}}, "_meta": {{"hostvars": hosts}}}}))
+""",
+    )
+    script.chmod(0o755)
+    place.settings(f"inventory: [{script}]\n")
+    refused = place.run("audit", "--controls", "A16")
+    assert refused.code == 2
+    assert "ANSIBLE_CMDB_TOKEN" in refused.err
+    place.settings(f"inventory: [{script}]\nansible: {{pass_env: [ANSIBLE_CMDB_TOKEN]}}\n")
+    done = place.run("audit", "--controls", "A16", "--fail-under", "0", "--format", "json")
+    assert done.code == 0, done.err
+    assert "canary-5f1e" not in done.out
+    kept = [p for p in place.folder.rglob("*") if p.is_file() and p != script]
+    assert not [p for p in kept if b"canary-5f1e" in p.read_bytes()]

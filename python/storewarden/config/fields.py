@@ -54,6 +54,12 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _variable_name(value: str) -> str:
+    if not value.isidentifier() or not value.isascii():
+        raise ValueError("must be the name of an environment variable, like CMDB_TOKEN")
+    return value
+
+
 def _zone(value: str) -> str:
     if value not in zoneinfo.available_timezones():
         raise ValueError("must be the name of a time zone, like Asia/Shanghai")
@@ -72,6 +78,8 @@ def _between(low: int, high: int) -> Callable[[float], float]:
 SitePath = Annotated[Path, BeforeValidator(_path)]
 SecretPath = Annotated[Path, BeforeValidator(_secret_path)]
 SitePaths = Annotated[tuple[SitePath, ...], BeforeValidator(_tuple)]
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+VariableNames = Annotated[tuple[VariableName, ...], BeforeValidator(_tuple)]
 ZoneName = Annotated[str, AfterValidator(_zone)]
 Percent = Annotated[float, AfterValidator(_between(0, 100))]
 ShardSize = Annotated[int, AfterValidator(_between(1, 50))]  # a run has at most 50 hosts

@@ -22,6 +22,7 @@ from storewarden.config.fields import (
     ShardSize,
     SitePath,
     SitePaths,
+    VariableNames,
     ZoneName,
 )
 
@@ -57,6 +58,17 @@ class AuditConfig(_Section):
         return timedelta(minutes=self.timeout_minutes)
 
 
+class AnsibleConfig(_Section):
+    """What the site's own Ansible content needs.
+
+    ``collections`` are searched after ours; ``pass_env`` names environment variables
+    that inventory plugins and scripts may read (tokens of a CMDB). Plays never get them.
+    """
+
+    collections: SitePaths = ()
+    pass_env: VariableNames = ()
+
+
 class SshConfig(_Section):
     """Files for the connection to hosts; None leaves it to OpenSSH's own defaults."""
 
@@ -85,6 +97,7 @@ class SiteConfig(_Section):
     inventory: SitePaths = ()
     state_dir: SitePath
     ledger: SitePath
+    ansible: AnsibleConfig = AnsibleConfig()
     audit: AuditConfig = AuditConfig()
     ssh: SshConfig = SshConfig()
     secrets: SecretsConfig = SecretsConfig()

@@ -35,7 +35,9 @@ def examine_machine(
         sources=config.inventory,
         vault_password=config.secrets.vault_password_file,
         probe=probe or _schema,
-        inventory=AnsibleInventory(),
+        inventory=AnsibleInventory(
+            collections=config.ansible.collections, pass_env=config.ansible.pass_env
+        ),
         zone_known=zoneinfo.available_timezones().__contains__,
     )
     return examine(wanted, LocalMachine(environ=environ, cwd=cwd, ours=_ours()))

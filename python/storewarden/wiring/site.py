@@ -118,7 +118,8 @@ class Site:
         """What resolves inventories."""
         from storewarden.adapters.ansible.inventory import AnsibleInventory  # noqa: PLC0415
 
-        return AnsibleInventory()
+        ansible = self.config.ansible
+        return AnsibleInventory(collections=ansible.collections, pass_env=ansible.pass_env)
 
     @cached_property
     def content(self) -> Content:
@@ -210,6 +211,7 @@ class Site:
                 private_key=config.ssh.private_key,
             ),
             known_hosts=config.ssh.known_hosts,
+            collections=config.ansible.collections,
         )
 
     def _variables(self) -> dict[str, object]:
