@@ -40,8 +40,7 @@ units:
 test: dev
 	@tools/prepare-lab
 	@$(MAKE) --no-print-directory lint types contracts content
-	@$(PYTEST) -q -n 2 tests/unit tests/content tests/flows
-	@$(PYTEST) tests/contract tests/e2e
+	@$(PYTEST) -n 3 --dist loadfile tests
 
 test-full: test
 
