@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def till(lab: Lab) -> Iterator[LabHost]:
     host = next((host for host in lab.hosts if host.role == "pos"), lab.hosts[0])
     yield host
     host.reset()
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short name: ssh's sockets lie below it, and their paths have a limit."""
+    with tempfile.TemporaryDirectory(prefix="mol-") as name:
+        yield Path(name)
 
 
 def _molecule(role: str, till: LabHost, home: Path, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -60,8 +68,8 @@ def _copies(home: Path, role: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("role", _ROLES)
-def test_every_role_passes_its_scenario(role: str, till: LabHost, tmp_path: Path) -> None:
-    done = _molecule(role, till, tmp_path, "test")
+def test_every_role_passes_its_scenario(role: str, till: LabHost, home: Path) -> None:
+    done = _molecule(role, till, home, "test")
     assert done.returncode == 0, done.stdout
     # Molecule goes past a step whose playbook it does not find, and ends with 0.
     taken = re.findall(r"default > (\w+): Executed: Successful", done.stdout)
@@ -70,16 +78,16 @@ def test_every_role_passes_its_scenario(role: str, till: LabHost, tmp_path: Path
     assert len(re.findall(rf"^{till.name} +: ok=[1-9]", done.stdout, re.MULTILINE)) == 3, (
         done.stdout
     )
-    assert _copies(tmp_path, role) == []
+    assert _copies(home, role) == []
     left = "find /etc /run /var/lib -name '*molecule*'; systemctl list-units -q '*molecule*'"
     assert till.run(left, user="root").stdout == ""
 
 
-def test_a_scenario_fails_when_its_role_is_not_right(till: LabHost, tmp_path: Path) -> None:
-    only_verify = tmp_path / "only_verify.yml"
+def test_a_scenario_fails_when_its_role_is_not_right(till: LabHost, home: Path) -> None:
+    only_verify = home / "only_verify.yml"
     only_verify.write_text("scenario: {test_sequence: [verify]}")
     # No port is opened, so the role rightly finds nothing, which is wrong for a broken host.
     argv = ("-c", str(only_verify), "test", "--", "-e", "scenario_break=true")
-    done = _molecule("baseline_ports", till, tmp_path, *argv)
+    done = _molecule("baseline_ports", till, home, *argv)
     assert done.returncode != 0
     assert "D01 on the broken host" in done.stdout, done.stdout
