@@ -55,7 +55,7 @@ lab-down: dev
 
 bench: dev
 	@tools/prepare-lab
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(PARTS)
 
 docs: dev
 	@$(BIN)/python tools/make_docs.py

@@ -16,7 +16,6 @@ from tests.bench.timing import Series
 from tests.lab.fleet import Lab
 
 _PAGE = Path(__file__).parent.parent.parent / "docs/performance.md"
-_START, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def _machine() -> str:
@@ -85,6 +84,12 @@ def _estate(folder: Path, rounds: int) -> list[str]:
 _PARTS = {"audit": _audit, "overhead": _overhead, "thousand": _thousand, "estate": _estate}
 
 
+def _write(part: str, text: str) -> None:
+    start, end = f"<!-- bench: {part} -->\n", f"<!-- bench: end {part} -->"
+    head, rest = _PAGE.read_text().split(start)
+    _PAGE.write_text(f"{head}{start}{text}\n{end}{rest.split(end)[1]}")
+
+
 def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
@@ -92,20 +97,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dry", action="store_true", help="print only, leave the page alone")
     chosen = parser.parse_args()
-    how = f"medians of {chosen.rounds} rounds, contenders in turn"
-    lines = [
-        f"Measured by `make bench` on {_machine()}; {how}.",
-        "",
-    ]
+    how = f"`make bench`, {chosen.rounds} rounds, on {_machine()}"
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         for part in chosen.parts or _PARTS:
             print(f"{part} ...", flush=True)
-            lines += _PARTS[part](Path(name), chosen.rounds)
-    text = "\n".join(lines)
-    print(text)
-    if not chosen.dry and not chosen.parts:
-        head, rest = _PAGE.read_text().split(_START)
-        _PAGE.write_text(f"{head}{_START}\n{text}\n{_END}{rest.split(_END)[1]}")
+            text = "\n".join([*_PARTS[part](Path(name), chosen.rounds), f"Made by {how}.", ""])
+            print(text, flush=True)
+            if not chosen.dry:
+                _write(part, text)
 
 
 main()
