@@ -21,43 +21,49 @@ import psutil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """One run of one command: seconds, CPU seconds, peak memory (bytes, summed over its tree)."""
+    """One run of one command: seconds, CPU seconds, peak memory in bytes.
+
+    ``memory`` is the command's own process, ``tree`` that and all it started.
+    """
 
     wall: float
     cpu: float
     memory: int
+    tree: int
 
 
 class _Memory(threading.Thread):
-    """Samples the proportional memory of a process tree ten times a second."""
+    """Samples the proportional memory of a process and its tree four times a second."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self.peak = 0
+        self.peak = self.tree = 0
         self._root = psutil.Process(pid)
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(0.25):
-            self.peak = max(self.peak, self._now())
+            self._look()
 
-    def stop(self) -> int:
+    def stop(self) -> None:
         self._over.set()
         self.join()
-        return self.peak
 
-    def _now(self) -> int:
-        total = 0
+    def _look(self) -> None:
         try:
             tree = [self._root, *self._root.children(recursive=True)]
         except psutil.NoSuchProcess:
-            return 0
-        for process in tree:
-            try:
-                total += process.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
-                continue
-        return total
+            return
+        shares = [_share(process) for process in tree]
+        self.peak = max(self.peak, shares[0])
+        self.tree = max(self.tree, sum(shares))
+
+
+def _share(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
+        return 0
 
 
 def _busy() -> float:
@@ -86,7 +92,10 @@ def timed(
     cpu = _busy() - before
     if code not in ok:
         raise RuntimeError(f"{' '.join(argv[:3])} ended with {code}: {log.read_text()[-600:]}")
-    return Timed(wall=wall, cpu=cpu, memory=sampler.stop() if sampler else 0)
+    if sampler is None:
+        return Timed(wall=wall, cpu=cpu, memory=0, tree=0)
+    sampler.stop()
+    return Timed(wall=wall, cpu=cpu, memory=sampler.peak, tree=sampler.tree)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,4 +119,4 @@ class Series:
     def spread(self) -> str:
         """Fastest to slowest, as text."""
         walls = [run.wall for run in self.runs]
-        return f"{min(walls):.1f}-{max(walls):.1f}"
+        return f"{min(walls):.2f}-{max(walls):.2f}"

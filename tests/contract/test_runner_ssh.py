@@ -26,6 +26,7 @@ from tests.contract.runner_plays import (
     processes_marked,
     quick,
     seen_by_others,
+    until,
 )
 from tests.lab.fleet import Lab, LabHost
 
@@ -97,9 +98,10 @@ def test_an_unknown_host_key_is_refused(
 def test_cancel_closes_every_connection(
     lab: Lab, estate: FrozenInventory, runner: PlaybookRunner, tmp_path: Path
 ) -> None:
-    task = {"name": "wait", "ansible.builtin.command": "sleep 60"}
+    task = {"name": "wait", "ansible.builtin.command": "sleep 60.25"}
     run_id = runner.start(_run(lab, _with(estate), playbook(tmp_path, play([task]))))
-    at_task(runner, run_id, "wait")
+    # The task has begun everywhere: a host that it had not come to would be "skipped".
+    until(lambda: len(processes("sleep\x0060.25")) >= len(estate.hosts), what="sleep on all hosts")
     runner.cancel(run_id)
     result = runner.result(run_id)
     assert result.outcome is RunOutcome.CANCELLED
