@@ -10,6 +10,7 @@ same hanging command wait for it once.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import fnmatch
 import re
@@ -45,7 +46,7 @@ class CommandResult(NamedTuple):
     stderr: str
 
 
-class System:
+class System(abc.ABC):
     """A host. Subclasses supply the underscored primitives; getters use the rest."""
 
     def __init__(self) -> None:
@@ -53,21 +54,22 @@ class System:
 
     # -- primitives: paths are absolute and free of links -------------------------------------
 
-    def _lstat(self, path: str) -> FileStat | None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _lstat(self, path: str) -> FileStat | None: ...
 
-    def _readlink(self, path: str) -> str:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _readlink(self, path: str) -> str: ...
 
-    def _list(self, path: str) -> list[str]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _list(self, path: str) -> list[str]: ...
 
+    @abc.abstractmethod
     def _read(self, path: str) -> str | None:
         """The text, or None when the file went away since it was seen."""
-        raise NotImplementedError
+        ...
 
-    def _run(self, argv: tuple[str, ...]) -> CommandResult:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _run(self, argv: tuple[str, ...]) -> CommandResult: ...
 
     def user_name(self, uid: int) -> str:
         """The name of a user id, or the number as text."""
