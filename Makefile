@@ -6,7 +6,6 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 export ANSIBLE_HOME := $(CURDIR)/.ansible
-export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help dev check lint types contracts content units test test-full demo lab lab-down bench docs changelog clean
