@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the pages that are made from data: the catalogue of controls and the scanner comparison.
+"""Writes the pages that are made from data: controls, scanner comparison, a change's states.
 
 ``--check`` writes nothing and fails when a page is not what the data says.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from change_pages import change_states
 
 _ROOT = Path(__file__).resolve().parent.parent
 _HOME = _ROOT / "docs/reference"
@@ -99,7 +100,13 @@ def _agreement() -> str:
 def main() -> int:
     """Write or check; 1 when a page is stale."""
     stale = 0
-    for name, text in (("controls.md", _controls()), ("scanner-agreement.md", _agreement())):
+    pages = {
+        "controls.md": _controls,
+        "scanner-agreement.md": _agreement,
+        "change-states.md": change_states,
+    }
+    for name, write in pages.items():
+        text = write()
         page = _HOME / name
         if "--check" in sys.argv:
             if not page.exists() or page.read_text() != text:

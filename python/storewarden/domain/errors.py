@@ -10,6 +10,8 @@ the command line maps each leaf to an exit code in one table
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class StorewardenError(Exception):
     """Root of every error this library raises on purpose.
@@ -52,13 +54,23 @@ class GateFailed(StorewardenError):
 
 
 class AdapterError(StorewardenError):
-    """A foreign system misbehaved; ``retryable`` tells whether asking again can help."""
+    """A foreign system misbehaved; ``retryable`` tells whether asking again can help.
+
+    ``retry_after`` is how long the other side asked us to wait (HTTP's Retry-After), if it did.
+    """
 
     def __init__(
-        self, what: str, *, where: str = "", hint: str = "", retryable: bool = False
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        retryable: bool = False,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class LedgerConflict(StorewardenError):

@@ -39,11 +39,49 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """The outcome of replaying the journal; fine when ``problems`` is empty."""
+    """The outcome of replaying the journal; fine when ``problems`` is empty.
+
+    ``notes`` are things an auditor has to know that are no problems: approved deletions
+    (tombstones), restored backups.
+    """
 
     entries: int
     head: str
     problems: tuple[Problem, ...] = field(default_factory=tuple)
+    notes: tuple[Problem, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest entry: its number (0 = none yet) and its hash, which stands for all before."""
+
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A hash of the journal laid down outside of it.
+
+    ``where`` says at which place: "file", or a channel like "ticket:itsm GMBG-20260601-001".
+    """
+
+    sequence: int
+    hash: str
+    at: datetime
+    where: str
+
+
+class AnchorFile(Protocol):
+    """Anchors on a disk, one line each, only ever appended to."""
+
+    def write(self, anchor: Anchor) -> None:
+        """Add a line; on the disk when it returns. Raises AdapterError when it cannot."""
+        ...
+
+    def read(self) -> tuple[Anchor, ...]:
+        """All lines in order. Raises LedgerConflict naming a line that is no anchor."""
+        ...
 
 
 class Ledger(Protocol):
@@ -53,7 +91,8 @@ class Ledger(Protocol):
     def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
         """Add one entry; the same (run, step) again returns the first and adds nothing.
 
-        Raises LedgerConflict when that step is there with another kind or body.
+        Raises LedgerConflict when that step is there with another kind or body, and for
+        kinds that state rows depend on ("change ...", "audit begun"): they have own methods.
         """
         ...
 
@@ -71,6 +110,20 @@ class Ledger(Protocol):
         ``known`` maps sequences to hashes remembered outside of the ledger (anchors); only
         they show a chain that was rewritten as a whole or cut off together with its head.
         """
+        ...
+
+    def head(self) -> Head:
+        """The newest entry, as it is to be anchored."""
+        ...
+
+    def anchored(self, anchor: Anchor) -> JournalEntry:
+        """Note in the journal that ``anchor`` was laid down ("anchor written"); once per place
+        and sequence. Lay it down first, then note it: what is noted is missed when it is gone.
+        """
+        ...
+
+    def anchors(self) -> tuple[Anchor, ...]:
+        """All anchors the journal notes, oldest first."""
         ...
 
     def begin_audit(
