@@ -11,7 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import audit_round_trip, runner_overhead, thousand_hosts, three_thousand_devices
+from tests.bench import (
+    audit_round_trip,
+    runner_overhead,
+    thousand_hosts,
+    three_thousand_devices,
+    window_questions,
+)
 from tests.bench.timing import Series
 from tests.lab.fleet import Lab
 
@@ -81,7 +87,19 @@ def _estate(folder: Path, rounds: int) -> list[str]:
     return [title, "", *_table(series, series[0]), ""]
 
 
-_PARTS = {"audit": _audit, "overhead": _overhead, "thousand": _thousand, "estate": _estate}
+def _windows(folder: Path, rounds: int) -> list[str]:
+    series = window_questions.measure(folder, rounds)
+    title = "### A window question over 3,000 stores for the next 30 days, and one for now each"
+    return [title, "", *_table(series, series[0]), ""]
+
+
+_PARTS = {
+    "audit": _audit,
+    "overhead": _overhead,
+    "thousand": _thousand,
+    "estate": _estate,
+    "windows": _windows,
+}
 
 
 def _write(part: str, text: str) -> None:

@@ -72,5 +72,5 @@ def measure(folder: Path, rounds: int) -> list[Series]:
             whole = timed([sys.executable, "-c", _PARSE, str(source)], env=environment(), log=log)
             spent = float(log.read_text().splitlines()[-1])
             print(f"  round {number + 1}  {name}: {spent:.2f} s", flush=True)
-            runs[name].append(Timed(wall=spent, cpu=whole.cpu, memory=0))
+            runs[name].append(Timed(wall=spent, cpu=whole.cpu, memory=0, tree=0))
     return [Series(name=name, runs=tuple(found)) for name, found in runs.items()]
