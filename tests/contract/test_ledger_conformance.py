@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from storewarden.adapters.ledger import SqlLedger, open_ledger
 from storewarden.testing.conformance_ledger import START, LedgerConformance
 from storewarden.testing.ledger import ManualClock, MemoryLedger
+from tests.contract.ledger_places import driver, emptied
 from tests.contract.ledger_postgres import postgres
 
 
@@ -39,24 +40,15 @@ def server() -> Iterator[str]:
         yield url
 
 
-def _emptied(url: str) -> str:
-    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return url
-
-
 class TestPostgresql(LedgerConformance):
     @pytest.fixture
     def ledger(self, clock: ManualClock, server: str) -> Iterator[SqlLedger]:
-        with open_ledger(_emptied(server), clock=clock) as ledger:
+        with open_ledger(emptied(server), clock=clock) as ledger:
             yield ledger
 
     def test_entries_cannot_be_changed_by_accident(self, ledger: SqlLedger, server: str) -> None:
         ledger.append("note", {}, run="r", step="s")
-        engine = create_engine(server.replace("postgresql:", "postgresql+psycopg:"))
+        engine = create_engine(driver(server))
         for statement in (
             "UPDATE journal SET kind = 'x'",
             "DELETE FROM journal",
@@ -73,7 +65,7 @@ class TestPostgresql(LedgerConformance):
     def test_tampering_is_named(self, ledger: SqlLedger, server: str) -> None:
         for n in range(5):
             ledger.append("note", {"n": n}, run="r", step=str(n))
-        engine = create_engine(server.replace("postgresql:", "postgresql+psycopg:"))
+        engine = create_engine(driver(server))
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE journal DISABLE TRIGGER journal_no_update"))
             connection.execute(text("UPDATE journal SET run = 'x' WHERE sequence = 3"))

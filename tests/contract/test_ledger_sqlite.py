@@ -25,6 +25,7 @@ from storewarden.adapters.ledger.connection import connect, locate
 from storewarden.adapters.ledger.tables import METADATA
 from storewarden.domain.baseline.finding import AuditState, Verdict
 from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict
+from storewarden.testing.conformance_changes import DAY, PREFIX, opening
 from storewarden.testing.conformance_ledger import START, audited
 
 _SOON = timedelta(seconds=0.3)
@@ -90,7 +91,7 @@ def _next_release(folder: Path) -> Path:
     shutil.copytree(Path(upgrade.__file__).parent / "migrations", folder)
     (folder / "versions" / "v9999_more.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '9999', '0001'\n"
+        "revision, down_revision = '9999', '0002'\n"
         "def upgrade():\n    op.execute('CREATE TABLE more (id INTEGER PRIMARY KEY)')\n"
     )
     return folder
@@ -104,7 +105,7 @@ def test_an_older_one_is_copied_and_brought_forward(file: Path, tmp_path: Path) 
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM more").scalar() == 0
     engine.dispose()
-    copy = file.with_name("ledger.sqlite.schema-0001")
+    copy = file.with_name("ledger.sqlite.schema-0002")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with _open(copy) as old:
         assert old.verify().entries == 1
@@ -119,7 +120,7 @@ def test_a_newer_one_is_refused_and_left_alone(file: Path, tmp_path: Path) -> No
     with pytest.raises(LedgerConflict) as refusal:
         _open(file)
     assert str(file) in str(refusal.value)
-    assert "newer storewarden (schema 9999, this one knows 0001)" in str(refusal.value)
+    assert "newer storewarden (schema 9999, this one knows 0002)" in str(refusal.value)
     assert file.read_bytes() == before
 
 
@@ -329,3 +330,35 @@ def test_a_reader_sees_one_moment_while_others_write(file: Path) -> None:
         writer.join()
     assert [each.problems for each in verified] == [()] * 30
     assert verified[-1].entries > verified[0].entries
+
+
+def _first_release(folder: Path) -> Path:
+    """Migrations of the release that knew no changes."""
+    shutil.copytree(Path(upgrade.__file__).parent / "migrations", folder)
+    for later in (folder / "versions").glob("v*.py"):
+        if later.name >= "v0002":
+            later.unlink()
+    return folder
+
+
+def test_a_ledger_of_the_first_release_opens_with_all_it_held(file: Path, tmp_path: Path) -> None:
+    """Audits and notes verify, drift goes on, and changes begin."""
+    file.parent.mkdir(mode=0o700)
+    engine = connect(locate(file), 1)
+    upgrade.bring_forward(engine, 1, _first_release(tmp_path / "first"))
+    with SqlLedger(engine, SystemClock()) as old:
+        old.append("note", {"text": "旧"}, run="r", step="1")
+        old.begin_audit("a1", START, ["h"], ["A01"], "content")
+        old.record_host("a1", audited("h", A01=Verdict.PASS), START)
+        old.end_audit("a1", START, "completed")
+        before = {entry.sequence: entry.hash for entry in old.journal()}
+    assert len(before) == 4
+    with _open(file) as ledger:
+        verified = ledger.verify(known=before)
+        assert (verified.entries, verified.problems) == (4, ())
+        ledger.begin_audit("a2", START, ["h"], ["A01"], "content")
+        assert len(ledger.record_host("a2", audited("h", A01=Verdict.FAIL), START)) == 1
+        made = ledger.changes.open_change("k", PREFIX, DAY, opening("h"))
+        assert made.change.number == "GMBG-20260301-001"
+        assert ledger.verify(known=before).problems == ()
+    assert file.with_name("ledger.sqlite.schema-0001").is_file()

@@ -8,6 +8,7 @@ Inherit from ``LedgerConformance`` in a pytest module and give two fixtures:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 from storewarden.domain.baseline.drift import Drift
@@ -18,7 +19,7 @@ from storewarden.domain.errors import (
     LedgerConflict,
     StorewardenError,
 )
-from storewarden.ports.ledger import Ledger
+from storewarden.ports.ledger import Anchor, Ledger
 from storewarden.testing.ledger import ManualClock
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -89,6 +90,24 @@ class LedgerConformance:
         assert ledger.entry("r", "s") == first
         assert ledger.entry("r", "u") is None
         assert ledger.entry("s", "r") is None
+
+    def test_anchors_are_noted_once_per_place(self, ledger: Ledger, clock: ManualClock) -> None:
+        """The head is what is anchored; the note of it is an entry like any other."""
+        assert ledger.head().sequence == 0
+        first = ledger.append("note", {"a": 1}, run="r", step="s")
+        head = ledger.head()
+        assert (head.sequence, head.hash) == (first.sequence, first.hash)
+        anchor = Anchor(sequence=1, hash=head.hash, at=START, where="file")
+        noted = ledger.anchored(anchor)
+        assert (noted.kind, noted.sequence) == ("anchor written", 2)
+        clock.advance(_DAY)
+        later = replace(anchor, at=clock.now())
+        assert ledger.anchored(later) == noted
+        elsewhere = replace(later, where="ticket:itsm 17")
+        ledger.anchored(elsewhere)
+        assert ledger.anchors() == (anchor, elsewhere)
+        refused(LedgerConflict, lambda: ledger.anchored(replace(anchor, hash="0" * 64)))
+        assert ledger.verify().problems == ()
 
     def test_bodies_are_json(self, ledger: Ledger) -> None:
         """Anything else is refused with its place, and nothing is written."""

@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from threading import RLock
 
 from storewarden.domain.baseline.drift import Drift, compare
 from storewarden.domain.baseline.finding import Audit, AuditState, Finding, HostAudit
@@ -19,9 +21,21 @@ from storewarden.domain.baseline.reading import reading_of
 from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict
 from storewarden.ports.clock import Clock
 from storewarden.ports.journal import GENESIS, Sealed, canonical, digest, moment, seal, stamp
-from storewarden.ports.ledger import JournalEntry, Problem, Verification
+from storewarden.ports.ledger import Anchor, Head, JournalEntry, Problem, Verification
+from storewarden.testing.records import MemoryChanges, MemoryOutbox
 
 _SAMPLES_KEPT = timedelta(days=40)
+_RESERVED = (
+    "audit begun",
+    "host recorded",
+    "audit ended",
+    "hosts counted",
+    "anchor written",
+    "channel subscribed",
+    "channel unsubscribed",
+    "records deleted",
+    "ledger restored",
+)
 
 
 class ManualClock:
@@ -58,8 +72,11 @@ class MemoryLedger:
 
     def __init__(self, clock: Clock) -> None:
         """An empty ledger."""
+        self.lock = RLock()
         self._clock = clock
         self._entries: list[tuple[Sealed, str]] = []
+        self._steps: dict[tuple[str, str], int] = {}
+        self._runs: dict[str, list[int]] = {}
         self._audits: dict[str, _Audit] = {}
         self._known: dict[str, dict[str, Finding]] = {}
         self._seen: dict[tuple[str, str], datetime] = {}
@@ -68,14 +85,68 @@ class MemoryLedger:
 
     def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
         """Add one entry; the same (run, step) again returns the first and adds nothing."""
+        if kind.startswith("change ") or kind in _RESERVED:
+            raise LedgerConflict(
+                f"entries of the kind {kind!r} are written by the ledger itself", where="journal"
+            )
+        return self.write(kind, body, run, step)
+
+    def write(self, kind: str, body: Mapping[str, object], run: str, step: str) -> JournalEntry:
+        """Append, also kinds that ``append`` refuses."""
         return self._append(kind, body, run, step)[0]
+
+    @cached_property
+    def changes(self) -> MemoryChanges:
+        """The changes in this ledger."""
+        return MemoryChanges(self)
+
+    @cached_property
+    def outbox(self) -> MemoryOutbox:
+        """What still has to reach other systems."""
+        return MemoryOutbox(self, self.changes)
 
     def entry(self, run: str, step: str) -> JournalEntry | None:
         """The entry of one step, if it is there."""
-        for sealed, stored in self._entries:
-            if (sealed.run, sealed.step) == (run, step):
-                return _entry(sealed, stored)
-        return None
+        place = self._steps.get((run, step))
+        return None if place is None else _entry(*self._entries[place])
+
+    def entries_of(self, run: str = "") -> list[JournalEntry]:
+        """All entries, or those of one run, in order."""
+        places = self._runs.get(run, []) if run else range(len(self._entries))
+        return [_entry(*self._entries[place]) for place in places]
+
+    def head(self) -> Head:
+        """The newest entry, as it is to be anchored."""
+        if not self._entries:
+            return Head(sequence=0, hash=GENESIS)
+        sealed, stored = self._entries[-1]
+        return Head(sequence=sealed.sequence, hash=stored)
+
+    def anchored(self, anchor: Anchor) -> JournalEntry:
+        """Note that ``anchor`` was laid down outside; once per place and sequence."""
+        step = f"{anchor.where} {anchor.sequence}"
+        noted = self.entry("anchors", step)
+        if noted is not None and noted.body["hash"] == anchor.hash:
+            return noted
+        body = {
+            "sequence": anchor.sequence,
+            "hash": anchor.hash,
+            "at": anchor.at,
+            "where": anchor.where,
+        }
+        return self.write("anchor written", body, "anchors", step)
+
+    def anchors(self) -> tuple[Anchor, ...]:
+        """All anchors the journal notes, oldest first."""
+        return tuple(
+            Anchor(
+                sequence=int(str(entry.body["sequence"])),
+                hash=str(entry.body["hash"]),
+                at=moment(str(entry.body["at"])),
+                where=str(entry.body["where"]),
+            )
+            for entry in self.entries_of("anchors")
+        )
 
     def journal(self, *, after: int = 0) -> Iterator[JournalEntry]:
         """Entries with a sequence above ``after``, in order."""
@@ -211,12 +282,17 @@ class MemoryLedger:
         if not (kind and run and step):
             raise AdapterError("kind, run and step must not be empty", where="journal")
         data = canonical(body)
-        for sealed, stored in self._entries:
-            if (sealed.run, sealed.step) == (run, step):
-                if (sealed.kind, sealed.body) != (kind, data):
-                    what = f"step {step} of run {run} is recorded as something else"
-                    raise LedgerConflict(what, where=f"entry {sealed.sequence}")
-                return _entry(sealed, stored), False
+        with self.lock:
+            place = self._steps.get((run, step))
+            if place is None:
+                return self._add(kind, data, run, step), True
+        sealed, stored = self._entries[place]
+        if (sealed.kind, sealed.body) != (kind, data):
+            what = f"step {step} of run {run} is recorded as something else"
+            raise LedgerConflict(what, where=f"entry {sealed.sequence}")
+        return _entry(sealed, stored), False
+
+    def _add(self, kind: str, data: bytes, run: str, step: str) -> JournalEntry:
         entry = Sealed(
             sequence=len(self._entries) + 1,
             at=stamp(self._clock.now()),
@@ -226,8 +302,10 @@ class MemoryLedger:
             body=data,
             previous=self._entries[-1][1] if self._entries else GENESIS,
         )
+        self._steps[run, step] = len(self._entries)
+        self._runs.setdefault(run, []).append(len(self._entries))
         self._entries.append((entry, seal(entry)))
-        return _entry(*self._entries[-1]), True
+        return _entry(*self._entries[-1])
 
     def _audit(self, audit_id: str) -> _Audit:
         try:

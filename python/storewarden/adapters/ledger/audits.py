@@ -180,7 +180,9 @@ def _last_seen(
 
 def _earlier(connection: Connection, host: str, before: int | None) -> Row[*tuple[Any, ...]] | None:
     chosen = select(HOST_RESULT.c.sequence, HOST_RESULT.c.at, HOST_RESULT.c.evidence).where(
-        HOST_RESULT.c.host == host, HOST_RESULT.c.state == AuditState.AUDITED.value
+        HOST_RESULT.c.host == host,
+        HOST_RESULT.c.state == AuditState.AUDITED.value,
+        HOST_RESULT.c.evidence != b"",  # deleted after its retention
     )
     if before is not None:
         chosen = chosen.where(HOST_RESULT.c.sequence < before)

@@ -50,6 +50,12 @@ def unpacked(evidence: bytes, where: str) -> HostAudit:
         ) from failure
 
 
+def deleted(host: str) -> HostAudit:
+    """What is left to tell of a host whose evidence was deleted after its retention."""
+    message = "its evidence was deleted after the retention time"
+    return HostAudit(host=host, state=AuditState.UNKNOWN, message=message)
+
+
 def counts(host: HostAudit) -> Mapping[str, int]:
     """How many findings of each verdict: every verdict is named, also with 0."""
     found = Counter(finding.verdict for finding in host.findings)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from storewarden.adapters.ledger.tables import JOURNAL, JOURNAL_HEAD
 from storewarden.domain.errors import AdapterError, LedgerConflict
 from storewarden.ports.journal import Sealed, canonical, moment, seal
-from storewarden.ports.ledger import JournalEntry
+from storewarden.ports.ledger import Head, JournalEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,16 @@ def append(connection: Connection, note: Note) -> Appended:
     return Appended(entry=_write(connection, entry), new=True)
 
 
-def lock(connection: Connection) -> None:
-    """Become the only writer until the transaction ends."""
-    _locked_head(connection)
+def lock(connection: Connection) -> Head:
+    """Become the only writer until the transaction ends; where the journal ends now."""
+    row = _locked_head(connection)
+    return Head(sequence=row.sequence, hash=row.hash)
+
+
+def head(connection: Connection) -> Head:
+    """Where the journal ends, without keeping anybody from going on."""
+    row = _required(connection.execute(select(JOURNAL_HEAD)).one_or_none())
+    return Head(sequence=row.sequence, hash=row.hash)
 
 
 def find(connection: Connection, run: str, step: str) -> JournalEntry | None:
@@ -78,6 +85,21 @@ def page(connection: Connection, after: int, size: int) -> list[JournalEntry]:
     """Up to ``size`` entries with a sequence above ``after``, in order."""
     chosen = select(JOURNAL).where(JOURNAL.c.sequence > after)
     rows = connection.execute(chosen.order_by(JOURNAL.c.sequence).limit(size))
+    return [decoded(row) for row in rows]
+
+
+def of_run(
+    connection: Connection, run: str, kinds: str = "", after: int = 0, size: int = 0
+) -> list[JournalEntry]:
+    """Entries of one run with a sequence above ``after``, in order; ``size`` 0 is all of them.
+
+    ``kinds`` is what their kinds begin with.
+    """
+    chosen = select(JOURNAL).where(JOURNAL.c.run == run, JOURNAL.c.sequence > after)
+    if kinds:
+        chosen = chosen.where(JOURNAL.c.kind.startswith(kinds, autoescape=True))
+    ordered = chosen.order_by(JOURNAL.c.sequence)
+    rows = connection.execute(ordered.limit(size) if size else ordered)
     return [decoded(row) for row in rows]
 
 
@@ -109,9 +131,11 @@ def _encoded(note: Note) -> bytes:
 
 
 def _locked_head(connection: Connection) -> Row[*tuple[Any, ...]]:
-    head = connection.execute(
-        select(JOURNAL_HEAD.c.sequence, JOURNAL_HEAD.c.hash).with_for_update()
-    ).one_or_none()
+    chosen = select(JOURNAL_HEAD.c.sequence, JOURNAL_HEAD.c.hash).with_for_update()
+    return _required(connection.execute(chosen).one_or_none())
+
+
+def _required(head: Row[*tuple[Any, ...]] | None) -> Row[*tuple[Any, ...]]:
     if head is None:
         raise LedgerConflict(
             "the head row is missing", where="journal", hint="run storewarden ledger verify"

@@ -93,7 +93,13 @@ def _by_id(connection: Connection, audit_id: str) -> Row[*tuple[Any, ...]] | Non
 def _results(connection: Connection, audit_id: str) -> dict[str, HostAudit]:
     chosen = select(HOST_RESULT.c.sequence, HOST_RESULT.c.host, HOST_RESULT.c.evidence)
     rows = connection.execute(chosen.where(HOST_RESULT.c.audit == audit_id))
-    return {row.host: evidence.unpacked(row.evidence, f"entry {row.sequence}") for row in rows}
+    return {row.host: _result(row) for row in rows}
+
+
+def _result(row: Row[*tuple[Any, ...]]) -> HostAudit:
+    if not row.evidence:
+        return evidence.deleted(row.host)
+    return evidence.unpacked(row.evidence, f"entry {row.sequence}")
 
 
 def _unrecorded(host: str, outcome: str) -> HostAudit:

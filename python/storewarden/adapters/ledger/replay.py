@@ -5,7 +5,8 @@ Results and transitions carry the number of their entry, so they are compared
 page by page beside the journal; audits, counts and the current state are few
 and compared at the end. The current state is followed through: the journal says
 in which audit each control got its state, the evidence of that audit (whose
-digest the journal holds) says what it was.
+digest the journal holds) says what it was. Evidence that was deleted leaves an
+empty column and its digest; whether that was allowed, ``tombstones`` says.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, or_, select
 
 from storewarden.adapters.ledger import entries, evidence
+from storewarden.adapters.ledger.judging import Row, judged, where
 from storewarden.adapters.ledger.tables import (
     AUDIT,
     CONTROL_STATE,
@@ -28,8 +30,6 @@ from storewarden.adapters.ledger.tables import (
 from storewarden.domain.errors import StorewardenError
 from storewarden.ports.journal import digest
 from storewarden.ports.ledger import Problem
-
-type _Row = Mapping[Any, Any]
 
 _AT_ONCE = 2000  # rows of the current state held in memory
 
@@ -46,15 +46,16 @@ class Replay:
         self._since: dict[tuple[str, str], str] = {}
         self._results: dict[int, dict[str, Any]] = {}
         self._drifts: dict[tuple[int, str], dict[str, Any]] = {}
+        self._emptied: dict[int, tuple[str, str]] = {}
         self._through: int | None = None
-        self._readers: Mapping[str, Callable[[int, _Row], None]] = {
+        self._readers: Mapping[str, Callable[[int, Row], None]] = {
             entries.BEGUN: self._begun,
             entries.RECORDED: self._recorded,
             entries.ENDED: self._ended,
             entries.COUNTED: self._counted,
         }
 
-    def take(self, rows: Iterable[_Row]) -> None:
+    def take(self, rows: Iterable[Row]) -> None:
         """A page of raw journal rows; compares the results and transitions they made."""
         last = self._through
         for row in rows:
@@ -63,15 +64,19 @@ class Replay:
         self._compare_page(last)
         self._through = last
 
-    def close(self) -> list[Problem]:
-        """Compare what is left; all problems."""
+    def close(self, deleted: Mapping[int, str]) -> list[Problem]:
+        """Compare what is left; all problems.
+
+        ``deleted`` are the results whose evidence went with permission: sequence -> digest.
+        """
         self._compare_page(None)
+        self._judge_emptied(deleted)
         self._compare(AUDIT, self._audits, _audit_facts, "id")
         self._compare(HOST_COUNT, self._counts, dict, "scope")
         self._compare_states()
         return self.problems
 
-    def _read(self, row: _Row) -> None:
+    def _read(self, row: Row) -> None:
         reader = self._readers.get(row["kind"])
         if reader is None:
             return
@@ -81,7 +86,7 @@ class Replay:
             what = f"altered: not the content of a {row['kind']!r} entry"
             self._say(f"entry {row['sequence']}", what)
 
-    def _begun(self, sequence: int, body: _Row) -> None:
+    def _begun(self, sequence: int, body: Row) -> None:
         self._audits[body["audit"]] = {
             "id": body["audit"],
             "sequence": sequence,
@@ -94,10 +99,10 @@ class Replay:
             "controls": entries.text_of(body["controls"]),
         }
 
-    def _ended(self, _sequence: int, body: _Row) -> None:
+    def _ended(self, _sequence: int, body: Row) -> None:
         self._audits[body["audit"]] |= {"ended": body["at"], "outcome": body["outcome"]}
 
-    def _counted(self, sequence: int, body: _Row) -> None:
+    def _counted(self, sequence: int, body: Row) -> None:
         self._counts[body["scope"]] = {
             "scope": body["scope"],
             "sequence": sequence,
@@ -105,7 +110,7 @@ class Replay:
             "count": body["count"],
         }
 
-    def _recorded(self, sequence: int, body: _Row) -> None:
+    def _recorded(self, sequence: int, body: Row) -> None:
         plain = {name: body[name] for name in ("audit", "host", "at", "state", "sample")}
         self._results[sequence] = {
             **plain,
@@ -120,15 +125,15 @@ class Replay:
         self._since |= {(body["host"], control): body["audit"] for control in changed}
 
     def _compare_page(self, last: int | None) -> None:
-        self._compare(HOST_RESULT, self._results, _result_facts, "sequence", last=last)
+        self._compare(HOST_RESULT, self._results, self._result_facts, "sequence", last=last)
         self._compare(DRIFT_EVENT, self._drifts, dict, "sequence", "control", last=last)
         self._results, self._drifts = {}, {}
 
     def _compare(
         self,
         table: Table,
-        expected: Mapping[Any, _Row],
-        facts: Callable[[_Row], dict[str, Any]],
+        expected: Mapping[Any, Row],
+        facts: Callable[[Row], dict[str, Any]],
         *keys: str,
         last: int | None = None,
     ) -> None:
@@ -148,16 +153,27 @@ class Replay:
         above = or_(number > self._through) if self._through is not None else number.is_not(None)
         return above & (number <= last) if last is not None else above
 
-    def _judge(self, table: str, expected: _Row | None, actual: _Row | None) -> None:
-        what = ""
-        if expected is None:
-            what = "inserted: no journal entry explains it"
-        elif actual is None:
-            what = "deleted: the journal records it"
-        elif wrong := sorted(name for name in expected if expected[name] != actual[name]):
-            what = f"altered: not what the journal records ({', '.join(wrong)})"
-        if what:
-            self._say(_where(table, actual or expected or {}), what)
+    def _judge(self, table: str, expected: Row | None, actual: Row | None) -> None:
+        problem = judged(table, expected, actual)
+        if problem is not None:
+            self.problems.append(problem)
+
+    def _result_facts(self, row: Row) -> dict[str, Any]:
+        sample, stored = row["sample"], bytes(row["evidence"])
+        if not stored:
+            self._emptied[row["sequence"]] = (str(row["digest"]), where("host_result", row))
+        return {
+            **row,
+            "sample": digest(_bytes(sample)) if sample else "",
+            "evidence": digest(stored) if stored else row["digest"],
+        }
+
+    def _judge_emptied(self, deleted: Mapping[int, str]) -> None:
+        for sequence, (kept, place) in self._emptied.items():
+            if deleted.get(sequence) != kept:
+                self._say(place, "deleted: its evidence is gone, and no approved deletion says so")
+        for sequence in sorted(set(deleted) - set(self._emptied)):
+            self._say(f"entry {sequence}", "its evidence is recorded as deleted, but is there")
 
     def _compare_states(self) -> None:
         open_rows = dict(self._since)
@@ -173,8 +189,8 @@ class Replay:
             self._judge("control_state", {"host": host, "control": control}, None)
 
     def _expected_state(
-        self, row: _Row, since: str | None, past: dict[str, Mapping[str, tuple[str, str]]]
-    ) -> _Row | None:
+        self, row: Row, since: str | None, past: dict[str, Mapping[str, tuple[str, str]]]
+    ) -> Row | None:
         if since is None:
             return None
         if since not in past:
@@ -200,33 +216,9 @@ class Replay:
         self.problems.append(Problem(where=where, what=what))
 
 
-def _audit_facts(row: _Row) -> dict[str, Any]:
+def _audit_facts(row: Row) -> dict[str, Any]:
     return {**row, "hosts": digest(_bytes(row["hosts"]))}
-
-
-def _result_facts(row: _Row) -> dict[str, Any]:
-    sample = row["sample"]
-    return {
-        **row,
-        "sample": digest(_bytes(sample)) if sample else "",
-        "evidence": digest(bytes(row["evidence"])),
-    }
 
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _where(table: str, row: _Row) -> str:
-    names = ("id", "scope", "sequence", "host", "control", "audit")
-    known = [f"{name} {row[name]}" for name in names if name in row and name in _KEYS[table]]
-    return f"{table} row ({', '.join(known)})"
-
-
-_KEYS = {
-    "audit": {"id"},
-    "host_count": {"scope"},
-    "host_result": {"host", "audit"},
-    "drift_event": {"host", "control", "audit"},
-    "control_state": {"host", "control"},
-}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ledger on a database: transactions and errors around the parts beside this file.
+"""The ledger on a database: one transaction around the parts beside this file.
 
 Every writing method is one transaction that is on the disk when the method
 returns. Threads and processes may share one ledger; writers wait for each other.
@@ -8,27 +8,28 @@ returns. Threads and processes may share one ledger; writers wait for each other
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from storewarden.adapters.ledger import audits, entries, journal, reading
+from storewarden.adapters.ledger import anchors, audits, entries, journal, reading, reserved
 from storewarden.adapters.ledger import verify as verification
+from storewarden.adapters.ledger.changes import SqlChanges
 from storewarden.adapters.ledger.connection import connect, locate, shown
-from storewarden.adapters.ledger.connection import reading as for_reading
-from storewarden.adapters.ledger.connection import writing as for_writing
 from storewarden.adapters.ledger.failures import translated
+from storewarden.adapters.ledger.outbox import SqlOutbox
+from storewarden.adapters.ledger.transactions import Transactions
 from storewarden.adapters.ledger.upgrade import bring_forward
 from storewarden.domain.baseline.drift import Drift
 from storewarden.domain.baseline.finding import Audit, HostAudit
 from storewarden.domain.errors import StorewardenError
 from storewarden.ports.clock import Clock
 from storewarden.ports.journal import stamp
-from storewarden.ports.ledger import JournalEntry, Verification
+from storewarden.ports.ledger import Anchor, Head, JournalEntry, Verification
 
 PATIENCE = timedelta(seconds=30)
 """How long a writer waits for another; an audit's transactions take milliseconds."""
@@ -59,9 +60,9 @@ class SqlLedger:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         """``engine`` leads to a database with this release's schema."""
-        self._engine = engine
+        self.transactions = Transactions(engine)
         self._clock = clock
-        self.place = shown(engine.url)
+        self.place = self.transactions.place
 
     def __enter__(self) -> Self:
         """The ledger itself."""
@@ -78,23 +79,59 @@ class SqlLedger:
 
     def close(self) -> None:
         """Give up all connections."""
-        self._engine.dispose()
+        self.transactions.engine.dispose()
+
+    @cached_property
+    def changes(self) -> SqlChanges:
+        """The changes in this ledger."""
+        return SqlChanges(self.transactions, self._clock)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        """What still has to reach other systems."""
+        return SqlOutbox(self.transactions, self._clock)
 
     def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
         """Add one entry; the same (run, step) again returns the first and adds nothing."""
+        reserved.require_free(kind)
         note = journal.Note(at=stamp(self._clock.now()), kind=kind, run=run, step=step, body=body)
-        with self._writing() as connection:
+        return self.note(note)
+
+    def note(self, note: journal.Note) -> JournalEntry:
+        """Add an entry of any kind: for the parts of the ledger, which keep what it explains."""
+        with self.transactions.writing() as connection:
             return journal.append(connection, note).entry
+
+    def head(self) -> Head:
+        """The newest entry, as it is to be anchored."""
+        with self.transactions.reading() as connection:
+            return journal.head(connection)
+
+    def anchored(self, anchor: Anchor) -> JournalEntry:
+        """Note that ``anchor`` was laid down outside; once per place and sequence."""
+        noted = self.entry(anchors.RUN, anchors.step_of(anchor))
+        if noted is not None and anchors.anchor_of(noted).hash == anchor.hash:
+            return noted
+        return self.note(anchors.note_of(anchor, self._clock.now()))
+
+    def anchors(self) -> tuple[Anchor, ...]:
+        """All anchors the journal notes, oldest first."""
+        return tuple(anchors.anchor_of(entry) for entry in self.of_run(anchors.RUN))
+
+    def of_run(self, run: str) -> tuple[JournalEntry, ...]:
+        """All entries of one run, in order."""
+        with self.transactions.reading() as connection:
+            return tuple(journal.of_run(connection, run))
 
     def entry(self, run: str, step: str) -> JournalEntry | None:
         """The entry of one step, if it is there."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return journal.find(connection, run, step)
 
     def journal(self, *, after: int = 0) -> Iterator[JournalEntry]:
         """Entries with a sequence above ``after``; each page is a short transaction."""
         while True:
-            with self._reading() as connection:
+            with self.transactions.reading() as connection:
                 page = journal.page(connection, after, _PAGE)
             yield from page
             if len(page) < _PAGE:
@@ -103,7 +140,7 @@ class SqlLedger:
 
     def verify(self, *, known: Mapping[int, str] | None = None) -> Verification:
         """Walk the chain and replay it against the state tables, as of one moment."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return verification.verify(connection, known or {})
 
     def begin_audit(
@@ -125,55 +162,45 @@ class SqlLedger:
             content=content,
             scope=scope,
         )
-        with self._writing() as connection:
+        with self.transactions.writing() as connection:
             audits.begin(connection, opening, self._clock.now())
 
     def record_host(self, audit_id: str, host: HostAudit, at: datetime) -> tuple[Drift, ...]:
         """Store one host's result; the transitions it caused."""
-        with self._writing() as connection:
+        with self.transactions.writing() as connection:
             return audits.record(connection, audit_id, host, at, self._clock.now())
 
     def end_audit(self, audit_id: str, at: datetime, outcome: str) -> None:
         """Close an audit."""
-        with self._writing() as connection:
+        with self.transactions.writing() as connection:
             audits.end(connection, audit_id, at, outcome, self._clock.now())
 
     def audit(self, audit_id: str = reading.LAST) -> Audit | None:
         """A recorded audit with all findings."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return reading.audit(connection, audit_id)
 
     def unfinished(self) -> tuple[str, ...]:
         """Audits that were begun and have not ended, oldest first."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return reading.unfinished(connection)
 
     def drift(self, *, since: str, until: str = "") -> tuple[Drift, ...]:
         """Transitions after ``since`` and not after the audit ``until``, oldest first."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return reading.drift(connection, since, until)
 
     def last_host_count(self, scope: str) -> int | None:
         """The size of the inventory ``scope`` when last counted."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return reading.host_count(connection, scope)
 
     def remember_host_count(self, scope: str, count: int, at: datetime) -> None:
         """Store the size of the inventory ``scope``."""
-        with self._writing() as connection:
+        with self.transactions.writing() as connection:
             audits.count_hosts(connection, scope, count, at, self._clock.now())
 
     def port_samples(self, host: str) -> tuple[Mapping[str, object], ...]:
         """Packet counters of the host's named ports, one sample a day for 40 days."""
-        with self._reading() as connection:
+        with self.transactions.reading() as connection:
             return reading.port_samples(connection, host, self._clock.now())
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with translated(self.place), for_writing(self._engine).begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with translated(self.place), for_reading(self._engine).begin() as connection:
-            yield connection

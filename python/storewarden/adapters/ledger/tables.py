@@ -101,3 +101,62 @@ HOST_COUNT = Table(
     Column("at", Text, nullable=False),
     Column("count", _Number, nullable=False),
 )
+
+# Changes as they stand, newest by ``opening``: the sequence of their first entry.
+CHANGE = Table(
+    "change",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("key", Text, nullable=False, unique=True),  # of the request that opened it
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("state", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("risk", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("updated", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole change
+)
+
+# Which changes touch a host.
+CHANGE_HOST = Table(
+    "change_host",
+    METADATA,
+    Column("host", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+)
+
+# The last number given out of each series, which is a number without its last part.
+CHANGE_SERIES = Table(
+    "change_series",
+    METADATA,
+    Column("series", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False),  # of the entry that opened the last one
+    Column("last", _Number, nullable=False),
+)
+
+# Channels of the outbox, and the entry since which each is fed.
+CHANNEL = Table(
+    "channel",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False),
+)
+
+# Cursors into the journal. ``latest`` and ``waiting`` (the first entry that has not arrived,
+# 0 for none) are kept for subjects that are changes; of the subject "" the journal's head
+# tells the same.
+DELIVERY = Table(
+    "delivery",
+    METADATA,
+    Column("channel", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("through", _Number, nullable=False),
+    Column("latest", _Number, nullable=False),
+    Column("waiting", _Number, nullable=False),
+    Column("attempts", _Number, nullable=False),
+    Column("retry_at", Text, nullable=False),  # "" for at once
+    Column("error", Text, nullable=False),
+    Column("parked", _Number, nullable=False),  # 0 or 1
+    Column("receipt", Text, nullable=False),  # JSON: text -> text
+)

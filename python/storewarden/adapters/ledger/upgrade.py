@@ -41,7 +41,7 @@ def bring_forward(engine: Engine, patience: float, migrations: Path = _MIGRATION
     newest = script.get_current_head() or ""
     if _sqlite(engine) and _ready(engine, newest):
         return
-    with _alone(engine, patience):
+    with _alone_with(engine, patience):
         _wal(engine)
         with writing(engine).connect() as connection, connection.begin():
             _lock(connection)
@@ -87,19 +87,26 @@ def _refuse_unknown(present: str, script: ScriptDirectory, newest: str, where: s
 
 
 @contextmanager
-def _alone(engine: Engine, patience: float) -> Iterator[None]:
-    """One process at a time creates or upgrades a file.
+def _alone_with(engine: Engine, patience: float) -> Iterator[None]:
+    if _sqlite(engine):
+        with alone(Path(str(engine.url.database)), patience):
+            engine.dispose()  # a restore may have put another file there while we waited
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def alone(file: Path, patience: float) -> Iterator[None]:
+    """One process at a time creates, upgrades or replaces a file; waits ``patience`` seconds.
 
     SQLite's own locks do not cover the switch to WAL. The lock lies on the
     folder: opening and closing the database file itself would drop the locks
     SQLite holds on it in this process.
     """
-    if not _sqlite(engine):
-        yield
-        return
-    folder = os.open(Path(str(engine.url.database)).parent, os.O_RDONLY)
+    folder = os.open(file.parent, os.O_RDONLY)
     try:
-        _wait_for(folder, patience, shown(engine.url))
+        _wait_for(folder, patience, str(file))
         yield
     finally:
         os.close(folder)
@@ -113,7 +120,7 @@ def _wait_for(folder: int, patience: float, where: str) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise LedgerConflict(
-                    "another process is upgrading the ledger",
+                    "another process is upgrading or replacing the ledger",
                     where=where,
                     hint="wait until it is done",
                 ) from None

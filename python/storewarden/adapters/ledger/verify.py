@@ -13,9 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, select, text, type_coerce
 from sqlalchemy.types import NullType
 
+from storewarden.adapters.ledger.anchors import AnchorReplay
 from storewarden.adapters.ledger.chain import ChainCheck, link_of
+from storewarden.adapters.ledger.change_replay import ChangeReplay
 from storewarden.adapters.ledger.replay import Replay
 from storewarden.adapters.ledger.tables import JOURNAL, JOURNAL_HEAD
+from storewarden.adapters.ledger.tombstones import TombstoneReplay
 from storewarden.ports.ledger import Problem, Verification
 
 _PAGE = 500
@@ -27,21 +30,51 @@ _GUARDS = {"journal_no_update", "journal_no_delete"}
 
 def verify(connection: Connection, known: Mapping[int, str]) -> Verification:
     """What the ledger holds against what its journal says; ``connection`` sees one moment."""
-    chain, replay = ChainCheck(known), Replay(connection)
-    for rows in _pages(connection):
+    chain, states = ChainCheck(known), _States(connection)
+    for rows in pages(connection):
         for row in rows:
             chain.take(link_of(row))
-        replay.take(rows)
+        states.take(rows)
     heads = [
         (row.sequence, row.hash)
         for row in connection.execute(select(JOURNAL_HEAD.c.sequence, JOURNAL_HEAD.c.hash))
     ]
-    problems = [*chain.close(heads), *replay.close(), *_guards(connection)]
-    head = chain.last.hash
-    return Verification(entries=chain.entries, head=head, problems=_listed(problems))
+    problems = [*chain.close(heads), *states.close(), *_guards(connection)]
+    return Verification(
+        entries=chain.entries,
+        head=chain.last.hash,
+        problems=listed(problems),
+        notes=listed(states.notes),
+    )
 
 
-def _pages(connection: Connection) -> Iterator[list[dict[Any, Any]]]:
+class _States:
+    """All that is replayed beside the chain."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._audits = Replay(connection)
+        self._changes = ChangeReplay(connection)
+        self._anchors = AnchorReplay(connection)
+        self._tombstones = TombstoneReplay(self._changes.change)
+        self.notes = self._tombstones.notes
+
+    def take(self, rows: Sequence[Mapping[Any, Any]]) -> None:
+        """A page of raw rows."""
+        self._audits.take(rows)
+        self._anchors.take(rows)
+        for row in rows:
+            self._changes.take(row)
+            self._tombstones.take(row)
+
+    def close(self) -> list[Problem]:
+        """All problems."""
+        audits = self._audits.close(self._tombstones.results)
+        marks = [*self._tombstones.problems, *self._anchors.close()]
+        return [*audits, *self._changes.close(), *marks]
+
+
+def pages(connection: Connection) -> Iterator[list[dict[Any, Any]]]:
+    """All raw rows of the journal by number, a page at a time."""
     columns = [type_coerce(column, NullType()).label(column.name) for column in JOURNAL.c]
     after: int | None = None
     while True:
@@ -68,7 +101,8 @@ def _guards(connection: Connection) -> list[Problem]:
     ]
 
 
-def _listed(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+def listed(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """As many as somebody reads, as readable text."""
     shown = tuple(
         Problem(where=_readable(each.where), what=_readable(each.what)) for each in problems[:_MOST]
     )

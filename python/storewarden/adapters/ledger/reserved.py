@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kinds of entries that state rows depend on: each has its own method.
+
+An entry of such a kind without its rows would make ``verify`` report a
+tampering that nobody did.
+"""
+
+from __future__ import annotations
+
+from storewarden.adapters.ledger import anchors, change_rows, entries, outbox, tombstones
+from storewarden.domain.errors import LedgerConflict
+
+_KINDS = frozenset(
+    {
+        entries.BEGUN,
+        entries.RECORDED,
+        entries.ENDED,
+        entries.COUNTED,
+        anchors.WRITTEN,
+        outbox.SUBSCRIBED,
+        outbox.UNSUBSCRIBED,
+        tombstones.DELETED,
+        tombstones.RESTORED,
+    }
+)
+
+
+def require_free(kind: str) -> None:
+    """Raise LedgerConflict for a kind that only the ledger itself may write."""
+    if kind in _KINDS or kind.startswith(change_rows.KINDS):
+        raise LedgerConflict(
+            f"entries of the kind {kind!r} are written by the ledger itself",
+            where="journal",
+            hint="nothing was written",
+        )
