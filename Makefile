@@ -42,6 +42,8 @@ test: dev
 	@$(PYTEST) -n 3 --dist loadfile tests
 
 test-full: test
+	@tools/prepare-full
+	@$(PYTEST) -m full tests
 
 demo: dev
 	@tools/demo $(CHAPTER)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.lab.fixtures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.servers.roundup"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 

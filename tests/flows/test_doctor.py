@@ -322,3 +322,30 @@ def test_broken_settings_are_one_line_and_the_rest_is_still_checked(
     assert "storewarden.yml:2: audit.forks" in first
     assert any("Python 3." in line for line in rest)
     assert rest[-1].endswith("项发现问题")
+
+
+# --- tickets -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("", "the ledger itself"),
+        ("  system: roundap\n", "tickets.system: no ticket system of that name"),
+        ("  system: roundup\n", "tickets.roundup.url: is missing"),
+        (
+            "  system: roundup\n  url: http://127.0.0.1:1\n  user: u\n  password: env:PW\n",
+            "cannot be reached",
+        ),
+    ],
+)
+def test_the_ticket_system_is_asked(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, words: str
+) -> None:
+    monkeypatch.setenv("PW", "geheim-4711")
+    (tmp_path / "storewarden.yml").write_text(f"tickets:\n{section}")
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    checks = {check["check"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["tickets"]["ok"] is (section == "")
+    assert words in checks["tickets"]["what"]
+    assert "geheim" not in result.stdout

@@ -10,11 +10,16 @@ import typer
 
 import storewarden
 from storewarden.cli.audit import audit, report
+from storewarden.cli.change import change
 from storewarden.cli.doctor import doctor
 from storewarden.cli.exits import Exit
 from storewarden.cli.group import Group
 from storewarden.cli.init import init
 from storewarden.cli.ledger import ledger
+from storewarden.cli.outbox import outbox
+from storewarden.cli.person import person
+from storewarden.cli.serve import serve
+from storewarden.cli.window import window
 
 app = typer.Typer(
     cls=Group,
@@ -42,6 +47,11 @@ def storewarden_command(
 
 app.command()(audit)
 app.command()(report)
+app.add_typer(change, name="change")
+app.add_typer(person, name="person")
 app.add_typer(ledger, name="ledger")
+app.add_typer(window, name="window")
+app.command()(serve)
+app.add_typer(outbox, name="outbox")
 app.command()(doctor)
 app.command()(init)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storewarden.cli.audit_change import ForChange
+from storewarden.cli.change_call import TokenFile
 from storewarden.cli.exits import Exit, exit_of, first_of
 from storewarden.cli.options import (
     Config,
@@ -53,6 +55,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ProgressOption = Annotated[
     ProgressStyle, typer.Option("--progress", help="How progress is shown on stderr.")
 ]
+Change = Annotated[
+    str, typer.Option("--change", metavar="NUMBER", help="Attach the report to this change.")
+]
 Json = Annotated[bool, typer.Option("--json", help="For programs: --format json --progress json.")]
 
 
@@ -68,6 +73,8 @@ def audit(
     lang: Lang = None,
     local: Local = False,
     accept_shrunk: AcceptShrunk = False,
+    change: Change = "",
+    token_file: TokenFile = None,
     config: Config = None,
     quiet: Quiet = False,
     progress: ProgressOption = ProgressStyle.AUTO,
@@ -77,6 +84,8 @@ def audit(
     settings = site_config(config)
     shape = Format.JSON if as_json else shape
     check_output(output)
+    wanted = ForChange(settings=settings, number=change, token_file=token_file)
+    wanted.require()
     _check_words(sources, limit, controls, local=local)
     options = AuditOptions(
         inventory=tuple(_source(each) for each in sources or ()),
@@ -93,7 +102,7 @@ def audit(
         say("not root: checks that need it end as errors that say so")
     report = _audited(settings, options, style)
     deliver(report, shape, page_for(lang, settings, drift_only=bool(since)), output)
-    return _ended(report)
+    return first_of((_ended(report), wanted.attach(report)))
 
 
 def report(

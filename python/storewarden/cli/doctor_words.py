@@ -84,6 +84,12 @@ ENGLISH: Words = {
     "locale_terminal": ("{encoding}, on a terminal", ""),
     "locale_not_utf8": ("{encoding}: Ansible only starts with UTF-8", "export LC_ALL=C.UTF-8"),
     "locale_unknown": ("{error}: Ansible refuses to start", "export LC_ALL=C.UTF-8"),
+    "tickets_local": ("the ledger itself; no other system", ""),
+    "tickets_ready": ("{name} answers and has the fields that are needed", ""),
+    "tickets_broken": (
+        "{error}",
+        "until then changes wait for their tickets; see docs/operators/tickets.md",
+    ),
     "inventory_none": ("none configured: give -i, or set inventory in storewarden.yml", ""),
     "inventory_read": ("{hosts} hosts in {source}", ""),
     "inventory_broken": (
@@ -145,7 +151,7 @@ CHINESE: Words = {
         "{path} 可用空间只有 {free} GB，少于 {needed} GB",
         "清理空间，或把 state_dir 设到更大的磁盘",
     ),
-    "ledger_absent": ("尚无账本；第一次审计会创建 {path}", ""),
+    "ledger_absent": ("尚无台账；第一次审计会创建 {path}", ""),
     "ledger_there": ("{path}", ""),
     "ledger_opens": ("{path}，结构版本 {schema}", ""),
     "ledger_broken": (
@@ -153,7 +159,7 @@ CHINESE: Words = {
         "用 storewarden ledger verify 查看哪些部分完好；否则恢复副本",
     ),
     "ledger_foreign": (
-        "{path} 不是账本，或不可读",
+        "{path} 不是台账，或不可读",
         "改正设置 ledger，或以其所属用户运行",
     ),
     "clock_fine": ("{now}，已同步；时区 {zone}", ""),
@@ -164,6 +170,9 @@ CHINESE: Words = {
     "locale_terminal": ("{encoding}，终端", ""),
     "locale_not_utf8": ("{encoding}：Ansible 只在 UTF-8 下启动", "export LC_ALL=C.UTF-8"),
     "locale_unknown": ("{error}：Ansible 会拒绝启动", "export LC_ALL=C.UTF-8"),
+    "tickets_local": ("台账本身，未配置其他系统", ""),
+    "tickets_ready": ("{name} 应答正常，所需字段齐全", ""),
+    "tickets_broken": ("{error}", "在此之前变更不会同步为工单；见 docs/operators/tickets.md"),
     "inventory_none": ("未配置清单：使用 -i，或在 storewarden.yml 中设置 inventory", ""),
     "inventory_read": ("{source} 中有 {hosts} 台主机", ""),
     "inventory_broken": (
@@ -189,11 +198,12 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "files": ("files", "文件"),
     "state": ("state", "状态目录"),
     "disk": ("disk", "磁盘"),
-    "ledger": ("ledger", "账本"),
+    "ledger": ("ledger", "台账"),
     "clock": ("clock", "时钟"),
     "locale": ("locale", "语言环境"),
     "inventory": ("inventory", "清单"),
     "estate": ("estate", "资产"),
+    "tickets": ("tickets", "工单"),
 }
 
 MARKS = {"en": ("OK", "PROBLEM"), "zh": ("正常", "问题")}

@@ -47,22 +47,24 @@ class Exit(IntEnum):
 MEANINGS: dict[Exit, tuple[str, str]] = {
     Exit.FINE: ("fine", "nothing"),
     Exit.BELOW: (
-        "below the bar: the score is under `--fail-under` (95 unless set otherwise), or"
-        " `ledger verify` or `doctor` found a problem",
+        "below the bar: the score is under `--fail-under` (95 unless set otherwise),"
+        " `ledger verify` or `doctor` found a problem, or `change debts` something overdue",
         "read the report",
     ),
     Exit.USAGE: ("usage or configuration: nothing was started", "correct what the line names"),
     Exit.REFUSED: (
-        "refused by a rule: the inventory lost too many hosts since it was last seen",
-        "look why; `--accept-shrunk` when the fleet has really become smaller",
+        "refused by a rule: an approval, a role, a window or a token is missing or not enough,"
+        " or the inventory lost too many hosts since it was last seen",
+        "the line says why and what to do; `--accept-shrunk` for a fleet that became smaller",
     ),
     Exit.INCOMPLETE: (
         "some hosts were not reached or not audited; all others are in the report",
         "the report says why per host; run again with `--limit`",
     ),
     Exit.FOREIGN: (
-        "something underneath failed: a full disk, a database, Ansible itself",
-        "correct it and run again; results that arrived are collected then",
+        "something underneath failed: a full disk, a database, Ansible itself; or a verb needs"
+        " the service and none runs",
+        "correct it (`storewarden serve`) and run again; results that arrived are collected then",
     ),
     Exit.CONFLICT: (
         "the ledger is altered, cut off, locked or of another version",

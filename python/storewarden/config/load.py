@@ -27,6 +27,7 @@ FILE_NAME = "storewarden.yml"
 SYSTEM_FILE = Path("/etc/storewarden") / FILE_NAME
 _SYSTEM_STATE = Path("/var/lib/storewarden")
 _LEDGER = "ledger.sqlite"
+_NEAR_SECRETS = ("secrets", "vault", "notifications", "tickets")
 
 _SAYS = {
     "extra_forbidden": "unknown key",
@@ -116,7 +117,7 @@ def _refusal(content: MarkedYaml, shown: str, place: Place, what: str, hint: str
 
 
 def _explained(problem: ErrorDetails) -> tuple[str, str]:
-    """What is wrong and what is there now; a value under secrets: is never repeated."""
+    """What is wrong and what is there now; a value where a secret may stand is never repeated."""
     kind, place = problem["type"], problem["loc"]
     if kind == "extra_forbidden":
         return _SAYS[kind], _known_keys(place)
@@ -126,7 +127,7 @@ def _explained(problem: ErrorDetails) -> tuple[str, str]:
         what = f"must be {problem['ctx']['expected']}"
     else:
         what = _SAYS.get(kind, problem["msg"].lower())
-    secret = place[0] == "secrets" or re.search(r"://.*@", str(problem["input"]))
+    secret = place[0] in _NEAR_SECRETS or re.search(r"://.*@", str(problem["input"]))
     return what, "" if secret else f"is {_short(problem['input'])}"
 
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from storewarden.config.changes import ChangesConfig
+from storewarden.config.controller import ControllerConfig
 from storewarden.config.fields import (
     AtOnce,
     Forks,
@@ -25,6 +27,12 @@ from storewarden.config.fields import (
     VariableNames,
     ZoneName,
 )
+from storewarden.config.notifications import NotificationsConfig
+from storewarden.config.people import PeopleConfig
+from storewarden.config.records import RecordsConfig
+from storewarden.config.tickets import TicketsConfig
+from storewarden.config.vault import VaultConfig
+from storewarden.config.windows import WindowsConfig
 
 
 class _Section(BaseModel):
@@ -102,8 +110,22 @@ class SiteConfig(_Section):
     ssh: SshConfig = SshConfig()
     secrets: SecretsConfig = SecretsConfig()
     estate: EstateConfig = EstateConfig()
+    people: PeopleConfig = PeopleConfig()
+    changes: ChangesConfig = ChangesConfig()
+    controller: ControllerConfig = ControllerConfig()
+    tickets: TicketsConfig = TicketsConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
+    vault: VaultConfig = VaultConfig()
+    windows: WindowsConfig = WindowsConfig()
+    records: RecordsConfig = RecordsConfig()
 
     @property
     def folder(self) -> Path | None:
         """Where the site's files lie; None without a configuration file."""
         return self.source.parent if self.source else None
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where anchors of the journal are kept; beside the ledger unless the settings say more."""
+        beside = self.ledger.with_name(f"{self.ledger.name}.anchors")
+        return self.controller.anchor_file or beside

@@ -51,6 +51,9 @@ class Examination:
     probe: LedgerProbe | None = None
     inventory: Inventory | None = None
     zone_known: Callable[[str], bool] = field(default=bool)
+    tickets: Callable[[], str] | None = None
+    """Asks the ticket system whether it would take tickets; its name, or empty when there is
+    none. Raises StorewardenError."""
 
 
 def examine(wanted: Examination, machine: Machine) -> tuple[Check, ...]:
@@ -67,6 +70,7 @@ def examine(wanted: Examination, machine: Machine) -> tuple[Check, ...]:
         *judge_clock(facts),
         *judge_locale(facts),
         *_inventory(wanted),
+        *_tickets(wanted),
     )
 
 
@@ -246,3 +250,18 @@ def _inventory(wanted: Examination) -> Iterator[Check]:
     else:
         stores = len({device.store for device in estate.devices})
         yield _good("estate", "estate_complete", hosts=len(estate.devices), stores=stores)
+
+
+# --- other systems ----------------------------------------------------------------------------
+
+
+def _tickets(wanted: Examination) -> Iterator[Check]:
+    """Credentials and fields are found wrong here, and not when the first change is opened."""
+    if wanted.tickets is None:
+        return
+    try:
+        name = wanted.tickets()
+    except StorewardenError as error:
+        yield _bad("tickets", "tickets_broken", error=error)
+        return
+    yield _good("tickets", "tickets_ready" if name else "tickets_local", name=name)

@@ -39,6 +39,7 @@ def examine_machine(
             collections=config.ansible.collections, pass_env=config.ansible.pass_env
         ),
         zone_known=zoneinfo.available_timezones().__contains__,
+        tickets=lambda: _tickets(config, environ),
     )
     return examine(wanted, LocalMachine(environ=environ, cwd=cwd, ours=_ours()))
 
@@ -54,3 +55,17 @@ def _schema(path: Path) -> str:
     from storewarden.adapters.ledger.peek import schema_of  # noqa: PLC0415 - costs 0.3 s
 
     return schema_of(path)
+
+
+def _tickets(config: SiteConfig, environ: Mapping[str, str]) -> str:
+    from storewarden.wiring.secrets import site_secrets  # noqa: PLC0415 - costs 0.3 s
+    from storewarden.wiring.tickets import ticket_system  # noqa: PLC0415
+
+    system = ticket_system(config, site_secrets(config, environ))
+    if system is None:
+        return ""
+    try:
+        system.check()
+    finally:
+        system.shut()
+    return system.name

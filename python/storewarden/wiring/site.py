@@ -37,17 +37,27 @@ from storewarden.domain.estate.guard import ShrinkLimit
 from storewarden.flows.audit import AuditParts, AuditRequest, run_audit
 from storewarden.flows.audit_progress import Watcher, unwatched
 from storewarden.flows.audit_report import ReportRequest, recorded_report
+from storewarden.flows.drift_reasons import with_reasons
 from storewarden.ports.clock import Clock
 from storewarden.ports.content import Content
 from storewarden.ports.inventory import Inventory
-from storewarden.ports.ledger import Ledger, Verification
+from storewarden.ports.ledger import Verification
 from storewarden.ports.reports import AuditReport, Format, Page
 from storewarden.ports.runner import FrozenInventory, Runner, SecretFiles
 from storewarden.wiring.claims import Claims
 from storewarden.wiring.interrupts import interruption
 
 if TYPE_CHECKING:  # pydantic behind it costs 0.3 s, and --help needs none of it
+    from storewarden.adapters.ledger import SqlLedger
     from storewarden.config.site import SiteConfig
+    from storewarden.domain.change.people import Person
+    from storewarden.flows.change_desk import ChangeDesk, DeskParts
+    from storewarden.flows.change_index import ChangeIndex
+    from storewarden.flows.change_items import EstateItems
+    from storewarden.ports.changes import ChangeBook
+    from storewarden.ports.evidence import EvidenceStore
+    from storewarden.ports.outbox import Outbox
+    from storewarden.ports.people import People
 
 LOCAL = "localhost"
 
@@ -98,7 +108,7 @@ class Site:
             self.ledger.close()
 
     @cached_property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> SqlLedger:
         """The ledger, opened (and made, the first time)."""
         from storewarden.adapters.ledger import open_ledger  # noqa: PLC0415 - costs 0.3 s
 
@@ -128,6 +138,60 @@ class Site:
 
         return InstalledContent()
 
+    @property
+    def changes(self) -> ChangeBook:
+        """The changes of the ledger, for programs that look; people go to the desk."""
+        return self.ledger.changes
+
+    @cached_property
+    def change_index(self) -> ChangeIndex:
+        """All changes in short, kept up by following the journal."""
+        from storewarden.flows.change_index import ChangeIndex  # noqa: PLC0415
+
+        return ChangeIndex(self.changes, self.ledger)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What still has to reach other systems."""
+        return self.ledger.outbox
+
+    @cached_property
+    def evidence(self) -> EvidenceStore:
+        """Documents that changes refer to."""
+        from storewarden.adapters.evidence import EvidenceFolder  # noqa: PLC0415
+
+        return EvidenceFolder(self.config.state_dir / "evidence")
+
+    @cached_property
+    def people(self) -> People:
+        """People, their roles and their tokens."""
+        from storewarden.wiring.people import people_of  # noqa: PLC0415
+
+        return people_of(self.config, self.clock)
+
+    @cached_property
+    def items(self) -> EstateItems:
+        """What turns hosts and patterns into configuration items."""
+        from storewarden.wiring.changes import estate_items  # noqa: PLC0415
+
+        return estate_items(self)
+
+    def change_desk(self, person: Person) -> ChangeDesk:
+        """The desk at which ``person`` opens, approves and closes changes.
+
+        Who the person is has been found out before: ``people.authenticate`` by their token,
+        or ``people.person`` in a program that may write the ledger anyway.
+        """
+        from storewarden.flows.change_desk import ChangeDesk  # noqa: PLC0415
+
+        return ChangeDesk(self._desk_parts, person)
+
+    @cached_property
+    def _desk_parts(self) -> DeskParts:
+        from storewarden.wiring.changes import desk_parts  # noqa: PLC0415
+
+        return desk_parts(self)
+
     @cached_property
     def _claims(self) -> Claims:
         """Beside the ledger: an audit is the ledger's, wherever its runs are kept."""
@@ -135,7 +199,8 @@ class Site:
 
     def audit(self, options: AuditOptions | None = None, watch: Watcher = unwatched) -> AuditReport:
         """Audit and record; the report. Raises the leaves of ``domain.errors``."""
-        return run_audit(self._parts(), self._request(options or AuditOptions()), watch)
+        report = run_audit(self._parts(), self._request(options or AuditOptions()), watch)
+        return self._with_reasons(report)
 
     def report(self, audit: str = "last", *, since: str = "") -> AuditReport:
         """A recorded audit again, without touching a host."""
@@ -145,15 +210,23 @@ class Site:
             extra_controls=self.config.audit.controls_dirs,
             zone=ZoneInfo(self.config.site.timezone),
         )
-        self._require_ledger()
-        return recorded_report(self.ledger, self.content, request)
+        self.require_ledger()
+        return self._with_reasons(recorded_report(self.ledger, self.content, request))
 
-    def verify_ledger(self) -> Verification:
-        """Replay the journal against itself and the state tables."""
-        self._require_ledger()
-        return self.ledger.verify()
+    def verify_ledger(self, known: Mapping[int, str] | None = None) -> Verification:
+        """Replay the journal against itself, the state tables, documents and all anchors.
 
-    def _require_ledger(self) -> None:
+        ``known`` are hashes by entry, from tickets or messages, beside the anchor file's.
+        """
+        from storewarden.wiring.records import verify  # noqa: PLC0415
+
+        return verify(self, known)
+
+    def _with_reasons(self, report: AuditReport) -> AuditReport:
+        """An audit that the ledger could not take cannot be explained from it either."""
+        return report if report.unrecorded else with_reasons(report, self.changes)
+
+    def require_ledger(self) -> None:
         """Who only reads makes none: an empty new one would be "OK" where one was deleted."""
         if not self.config.ledger.exists():
             raise ConfigInvalid(

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change in a terminal: what an approver has to know, on one screen.
+
+Texts of people are shown as text: control characters never reach the terminal.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from storewarden.cli.change_words import EVENTS, LABELS, STATES, VALUES, phrase, word
+from storewarden.domain.change.people import CLOCKWORK
+from storewarden.domain.change.plain import moment_of
+from storewarden.domain.change.record import Approval, Change, Debt, KeyStep
+from storewarden.domain.change.rules import spoken
+
+_WIDTH = 11  # columns of the labels
+_STORES = 8  # stores named before "more"
+_HASH = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """In which language and zone; ``now`` tells what is overdue."""
+
+    language: str
+    zone: tzinfo
+    now: datetime
+
+    def at(self, moment: datetime) -> str:
+        """A moment as people write it, in the site's zone."""
+        return f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
+
+    def say(self, key: str, **values: object) -> str:
+        """A phrase."""
+        return phrase(key, self.language, **values)
+
+    def value(self, key: str) -> str:
+        """The word for a value of the record."""
+        return word(VALUES, key, self.language)
+
+
+def change_lines(
+    change: Change, waits_for: str, history: Sequence[Mapping[str, Any]], style: Style
+) -> Iterator[str]:
+    """The whole change."""
+    yield f"{change.number}  {_safe(change.draft.summary)}"
+    for label, lines in _sections(change, waits_for, style):
+        yield from _labelled(word(LABELS, label, style.language), lines)
+    yield from _labelled(
+        word(LABELS, "history", style.language), [_event(each, style) for each in history]
+    )
+    yield style.say("times", zone=style.zone)
+
+
+def row_lines(rows: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str]:
+    """One line per change, and one for whose yes is missing."""
+    if not rows:
+        yield style.say("none_found")
+    for row in rows:
+        state = word(STATES, row["state"], style.language)
+        about = f"{style.value(row['kind'])}, {style.value(row['risk'])}"
+        owed = f"  {word(LABELS, 'debts', style.language)}: {row['open_debts']}"
+        yield (
+            f"{row['number']}  {_padded(state, 12)} {_padded(about, 22)} "
+            f"{_safe(row['summary'])}{owed if row['open_debts'] else ''}"
+        )
+        if row["waits_for"]:
+            yield " " * 4 + style.say("waits_for", who=row["waits_for"])
+
+
+def debt_lines(debts: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str]:
+    """One line per debt."""
+    if not debts:
+        yield style.say("no_debts")
+    for debt in debts:
+        due = style.at(moment_of(debt["due"], "due"))
+        when = style.say("overdue" if debt["overdue"] else "due", at=due)
+        what = f": {_safe(debt['what'])}" if debt["what"] else ""
+        yield f"{debt['number']}  {style.value(debt['kind'])}{what}  {when}  {debt['owner']}"
+
+
+def _sections(change: Change, waits_for: str, style: Style) -> Iterator[tuple[str, Sequence[str]]]:
+    """Label and lines; a section without lines is left out."""
+    draft = change.draft
+    yield "state", [_state(change, waits_for, style)]
+    kind = [style.value(draft.kind.value), style.value(draft.risk.value), draft.operation]
+    yield "kind", [", ".join(filter(None, kind))]
+    yield "requester", [style.say("asked", who=change.requester, at=style.at(change.opened_at))]
+    yield "owner", [change.owner] if change.owner != change.requester else []
+    if draft.window:
+        span = f"{style.at(draft.window.starts)} - {style.at(draft.window.ends)}"
+        yield "window", [span]
+    yield "items", [_items(change, style)]
+    yield "reason", _text(draft.reason)
+    yield "plan", _text(draft.plan)
+    yield "rollback", list(_rollback(change, style))
+    yield "standing", list(_standing(change, style))
+    yield "approvals", [_approval(each, style) for each in change.approvals]
+    yield "steps", [_step(each, style) for each in change.steps]
+    yield "work", list(_work(change, style))
+    yield "outcome", list(_outcome(change, style))
+    yield "debts", [_debt(each, style) for each in change.debts]
+    yield "evidence", list(_evidence(change, style))
+    yield "tickets", [f"{system} {ticket}" for system, ticket in sorted(change.tickets.items())]
+
+
+def _state(change: Change, waits_for: str, style: Style) -> str:
+    state = word(STATES, change.state.value, style.language)
+    waits = style.say("waits_for", who=waits_for) if waits_for else ""
+    return f"{state}; {waits}" if waits else state
+
+
+def _items(change: Change, style: Style) -> str:
+    items = change.draft.items
+    if not items:
+        return style.say("no_items")
+    stores = Counter(item.store or item.host for item in items)
+    named = [f"{store} ({count})" for store, count in sorted(stores.items())[:_STORES]]
+    if len(stores) > _STORES:
+        named.append(style.say("more", count=len(stores) - _STORES))
+    return style.say("stores", count=len(items), stores=len(stores), list=", ".join(named))
+
+
+def _rollback(change: Change, style: Style) -> Iterator[str]:
+    plan = change.draft.rollback
+    if plan.trigger:
+        yield from _text(style.say("trigger", text=plan.trigger))
+    yield from _text(plan.steps)
+    if plan.owner:
+        yield from _text(style.say("by", text=plan.owner))
+
+
+def _standing(change: Change, style: Style) -> Iterator[str]:
+    standing = change.standing
+    if standing is not None:
+        until = style.at(standing.until)
+        yield style.say("standing_until", action=_safe(standing.action), at=until)
+        yield style.say("runs", runs=standing.runs, failures=standing.failures)
+
+
+def _approval(approval: Approval, style: Style) -> str:
+    roles = style.say("as", roles=", ".join(spoken(role) for role in approval.roles))
+    until = style.say("approved_until", at=style.at(approval.expires))
+    validity = style.say("approval_void") if approval.expired else until
+    comment = f': "{_safe(approval.comment)}"' if approval.comment else ""
+    return f"{approval.person} {roles}, {style.at(approval.at)}, {validity}{comment}"
+
+
+def _step(step: KeyStep, style: Style) -> str:
+    done = bool(step.done_by) and (bool(step.checked_by) or not step.two_person)
+    told = [style.say("done_by", who=step.done_by) if step.done_by else style.say("to_do")]
+    if step.checked_by:
+        told.append(style.say("checked_by", who=step.checked_by))
+    elif step.two_person:
+        told.append(style.say("to_check" if step.done_by else "two_person"))
+    return f"[{'x' if done else ' '}] {_safe(step.name)} ({', '.join(told)})"
+
+
+def _work(change: Change, style: Style) -> Iterator[str]:
+    if change.started_at:
+        yield style.say("started_at", at=style.at(change.started_at), who=change.started_by)
+    if change.ended_at:
+        yield style.say("ended_at", at=style.at(change.ended_at))
+
+
+def _outcome(change: Change, style: Style) -> Iterator[str]:
+    if change.outcome and change.closed_at:
+        closed = style.say("closed_at", at=style.at(change.closed_at))
+        yield f"{style.value(change.outcome.value)}, {closed}"
+    yield from _text(change.reason)
+
+
+def _debt(debt: Debt, style: Style) -> str:
+    if debt.settled_at:
+        when = style.say("settled", who=debt.settled_by, at=style.at(debt.settled_at))
+    else:
+        key = "overdue" if debt.due <= style.now else "due"
+        when = style.say(key, at=style.at(debt.due))
+    what = f": {_safe(debt.what)}" if debt.what else ""
+    return f"{style.value(debt.kind.value)}{what}, {when}"
+
+
+def _evidence(change: Change, style: Style) -> Iterator[str]:
+    for each in change.evidence:
+        note = f": {_safe(each.note)}" if each.note else ""
+        yield (
+            f"{style.value(each.kind.value)} {_safe(each.name)}, {each.size} bytes, "
+            f"{each.by}, {style.at(each.at)}, sha256 {each.digest[:_HASH]}{note}"
+        )
+
+
+_TELLING = ("comment", "reason", "text", "note", "step", "name", "debt", "tried", "ticket", "what")
+
+
+def _event(entry: Mapping[str, Any], style: Style) -> str:
+    """When, who, what, and the words they said."""
+    body = entry["body"]
+    kind = str(entry["kind"]).removeprefix("change ")
+    who = str(body.get("by", ""))
+    name = style.say("itself") if who in ("", CLOCKWORK) else _safe(who)
+    said = [str(body[key]) for key in _TELLING if body.get(key)]
+    told = f": {_safe('; '.join(said))}" if said else ""
+    at = style.at(moment_of(entry["at"], "at"))
+    return f"{at}  {name}  {word(EVENTS, kind, style.language)}{told}"
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        head = _padded(label, _WIDTH) if number == 0 else " " * _WIDTH
+        yield f"  {head} {line}".rstrip()
+
+
+def _text(text: str) -> list[str]:
+    """The lines of somebody's text."""
+    return [_safe(line) for line in text.strip().splitlines()] if text.strip() else []
+
+
+def _safe(text: str) -> str:
+    """On one line, without anything a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _padded(text: str, width: int) -> str:
+    """Filled up to ``width`` columns; a Chinese character takes two."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return text + " " * max(width - len(text) - wide, 0)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may ask for, approve and do changes: the people file.
+
+It is written by hand, so everything wrong is one line with file and line. A person who
+left keeps an entry with `left:`, so that old records still have a name to them::
+
+    people:
+      zhang.wei:
+        name: 张伟
+        roles: [operations_lead]
+        email: zhang.wei@example.com
+        language: zh
+      li.na:
+        name: Li Na
+        left: 2026-05-31     # from this day on her tokens are not accepted
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from storewarden.config.fields import SitePath
+from storewarden.config.marked_yaml import MarkedYaml, read_marked
+from storewarden.domain.change.people import CLOCKWORK, Person
+from storewarden.domain.errors import ConfigInvalid
+from storewarden.ports.people import Member
+
+_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
+_ROLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_ANYBODY_WRITES = stat.S_IWOTH
+
+
+def _days(value: int) -> int:
+    if not 1 <= value <= 366:
+        raise ValueError("must be 1-366")
+    return value
+
+
+class PeopleConfig(BaseModel):
+    """Where people and their tokens are kept.
+
+    ``token_days`` is how long a token is accepted at most (guide 1.1.2: privileged, 60 d).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    file: SitePath | None = None
+    tokens: SitePath | None = None
+    token_days: Annotated[int, AfterValidator(_days)] = 60
+
+
+def read_people(path: Path) -> tuple[Member, ...]:
+    """Everybody in the people file, in its order.
+
+    Raises ConfigInvalid, with the line, for a file that cannot be read or says something
+    else, and for one that anybody on the machine could write himself into.
+    """
+    _refuse_open(path)
+    content = read_marked(path, str(path))
+    try:
+        page = _Page.model_validate(content.data)
+    except ValidationError as error:
+        raise _refusal(error, content, path) from None
+    return tuple(_member(name, listed) for name, listed in page.people.items())
+
+
+def _id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError("must be small letters, digits, dots and hyphens, at most 40")
+    if value == CLOCKWORK:
+        raise ValueError("is the name of the program itself")
+    return value
+
+
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        raise ValueError("must be small letters, digits and underscores, like operations_lead")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip() or len(value) > 100 or any(ord(letter) < ord(" ") for letter in value):
+        raise ValueError("must be one line of text")
+    return value.strip()
+
+
+def _email(value: str) -> str:
+    if value and not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", value):
+        raise ValueError("must be an address like name@example.com")
+    return value
+
+
+def _day(value: object) -> object:
+    if isinstance(value, str):
+        return date.fromisoformat(value)
+    if isinstance(value, datetime) or not (value is None or isinstance(value, date)):
+        raise ValueError("must be a day like 2026-05-31")
+    return value
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("must be a list, like [operations_lead]")
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Listed(BaseModel):
+    """One person as written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, AfterValidator(_text)]
+    roles: Annotated[
+        tuple[Annotated[str, AfterValidator(_role)], ...], BeforeValidator(_listed)
+    ] = ()
+    email: Annotated[str, AfterValidator(_email)] = ""
+    language: Literal["en", "zh"] = "en"
+    left: Annotated[date | None, BeforeValidator(_day)] = None
+
+
+class _Page(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    people: Annotated[
+        Mapping[Annotated[str, AfterValidator(_id)], _Listed],
+        BeforeValidator(lambda value: {} if value is None else value),  # nobody yet
+    ]
+
+
+def _member(name: str, listed: _Listed) -> Member:
+    person = Person(
+        id=name,
+        name=listed.name,
+        roles=frozenset(listed.roles),
+        email=listed.email,
+        language=listed.language,
+    )
+    return Member(person=person, left=listed.left)
+
+
+def _refuse_open(path: Path) -> None:
+    """A file that anybody may write would make anybody an approver."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigInvalid(
+            f"cannot be read: {(error.strerror or str(error)).lower()}",
+            where=str(path),
+            hint="named by people.file",
+        ) from None
+    if mode & _ANYBODY_WRITES:
+        raise ConfigInvalid(
+            "may be written by anybody", where=str(path), hint=f"chmod o-w {path.name}"
+        )
+
+
+def _refusal(error: ValidationError, content: MarkedYaml, path: Path) -> ConfigInvalid:
+    """The problem that stands first in the file."""
+    problems = error.errors(include_url=False)
+    first = min(problems, key=lambda problem: content.line(_place(problem)))
+    place = _place(first)
+    words = ".".join(str(part) for part in place) or "the file"
+    return ConfigInvalid(f"{words}: {_said(first)}", where=f"{path}:{content.line(place)}")
+
+
+def _place(problem: ErrorDetails) -> tuple[int | str, ...]:
+    """Where it is; pydantic adds "[key]" after the name of a person that is no id."""
+    return tuple(part for part in problem["loc"] if part != "[key]")
+
+
+def _said(problem: ErrorDetails) -> str:
+    match problem["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "is not there"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case "literal_error":
+            return f"must be {problem['ctx']['expected']}"
+    return problem["msg"].lower()

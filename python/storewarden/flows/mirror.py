@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ticket channel: every change is a ticket, every journal entry of it one note.
+
+The journal is the truth and the cursor says how far it was copied, so an outage of the
+ticket system delays nothing here and loses nothing there. What can go wrong, and the rule:
+
+* the other side is away: the delivery waits, twice as long each time; after a few failures
+  in a row the whole channel waits, because asking for every ticket in turn only harms;
+* the other side refuses one note for good: that ticket is parked and people are told; all
+  others go on. If it refuses everything (a withdrawn token), nothing is parked: the channel
+  waits and says so, because no single ticket is to blame;
+* we die after a note was written and before the cursor moved: the notes that are there are
+  read (by their keys) before the first one is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from storewarden.domain.change.events import ChangeEvent, Decision, EventKind
+from storewarden.domain.change.people import CLOCKWORK
+from storewarden.domain.change.plain import entry_kind
+from storewarden.domain.change.record import Change
+from storewarden.domain.errors import AdapterError, LedgerConflict
+from storewarden.domain.outbox.delivery import BackOff, Failure, next_try
+from storewarden.domain.outbox.delivery_words import BLOCKED
+from storewarden.domain.outbox.ledger_words import PARKED
+from storewarden.domain.outbox.notice import Event
+from storewarden.domain.outbox.ticket import (
+    Voice,
+    ends_ticket,
+    note_words,
+    resolution,
+    ticket_words,
+)
+from storewarden.ports.changes import ChangeBook
+from storewarden.ports.clock import Clock
+from storewarden.ports.evidence import EvidenceStore
+from storewarden.ports.journal import stamp
+from storewarden.ports.ledger import JournalEntry, Ledger
+from storewarden.ports.outbox import Delivery, Outbox
+from storewarden.ports.tickets import Attachment, TicketDraft, TicketNote, TicketSystem
+
+_ENTRIES = 200  # per tick, so that a stop never waits for more than a few requests
+_SUBJECTS = 50
+_REMEMBERED = 500
+_IN_A_ROW = 3  # failures of different tickets, until it is the system that is away
+_TICKET_KIND = entry_kind(EventKind.TICKET)
+_EVIDENCE_KIND = entry_kind(EventKind.EVIDENCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorParts:
+    """What mirroring needs. ``stopping`` is asked between two notes."""
+
+    system: TicketSystem
+    outbox: Outbox
+    book: ChangeBook
+    ledger: Ledger
+    evidence: EvidenceStore
+    clock: Clock
+    voice: Voice = field(default_factory=Voice)
+    backoff: BackOff = field(default_factory=BackOff)
+    stopping: Callable[[], bool] = lambda: False
+
+
+class Mirror:
+    """The duty of one ticket channel."""
+
+    def __init__(self, parts: MirrorParts) -> None:
+        self._parts = parts
+        self.name = f"mirror:{parts.system.name}"
+        self.every = timedelta(seconds=30)
+        self.channel = channel_of(parts.system.name)
+        self._noted: dict[str, set[str]] = {}  # subject -> keys that are there, by their own word
+        self._down = 0  # rounds in a row in which nothing got through
+        self._rest_until: datetime | None = None
+
+    def tick(self, now: datetime) -> datetime | None:
+        """Pass on what is due; when to come again."""
+        if self._rest_until is not None and now < self._rest_until:
+            return self._rest_until
+        self._rest_until = None
+        round_ = _Round(limit=1 if self._down else _IN_A_ROW)
+        for delivery in self._parts.outbox.due(self.channel, now, limit=_SUBJECTS):
+            if not round_.goes_on or self._parts.stopping():
+                break
+            self._deliver(delivery, round_)
+        return self._after(round_, now)
+
+    def _after(self, round_: _Round, now: datetime) -> datetime | None:
+        if round_.last_failure is not None and (round_.failures >= round_.limit or round_.blocked):
+            self._down += 1
+            attempts = 40 if round_.blocked else self._down  # a person has to act: no hurry
+            at = self._parts.clock.now()
+            again = replace(round_.last_failure, retryable=True)
+            self._rest_until = next_try(again, attempts, at, self._parts.backoff)
+            return self._rest_until
+        if round_.passed:
+            self._down = 0
+        if self._parts.stopping():
+            return None
+        if self._parts.outbox.due(self.channel, self._parts.clock.now(), limit=1):
+            return now
+        return self._parts.outbox.next_due(self.channel)
+
+    def _deliver(self, delivery: Delivery, round_: _Round) -> None:
+        """As many entries of one subject as fit into the round."""
+        holder = _Progress(delivery=delivery)
+        try:
+            self._pass_on(holder, round_)
+        except _Refusal as refusal:
+            self._failed(holder.delivery, refusal.error, round_)
+
+    def _pass_on(self, progress: _Progress, round_: _Round) -> None:
+        change = self._parts.book.change(progress.delivery.subject)
+        if change is None:
+            raise _Refusal(AdapterError("there is no such change in the ledger"))
+        ticket = self._ticket(progress, change)
+        entries = self._parts.outbox.entries(progress.delivery, limit=round_.left)
+        for entry in entries:
+            if self._parts.stopping():
+                return
+            self._copy(ticket, change, entry)
+            progress.delivery = self._parts.outbox.arrived(progress.delivery, entry.sequence)
+            round_.count()
+        if not entries:  # nothing is due after all: never the same subject again and again
+            round_.count()
+
+    def _ticket(self, progress: _Progress, change: Change) -> str:
+        """The id of the change's ticket, opened when there is none; the ledger knows it then."""
+        known = progress.delivery.receipt.get("ticket", "")
+        if not known:
+            words = ticket_words(change, self._parts.voice)
+            draft = TicketDraft(
+                run_id=change.number, title=words.title, body=words.body, fields=words.fields
+            )
+            with _foreign():
+                opened = self._parts.system.open(draft)
+            known = opened.id
+            receipt = {"ticket": opened.id, "url": opened.url}
+            through = progress.delivery.through
+            progress.delivery = self._parts.outbox.arrived(progress.delivery, through, receipt)
+        if change.tickets.get(self._parts.system.name) != known:
+            self._remember(change.number, known)
+        return known
+
+    def _remember(self, number: str, ticket: str) -> None:
+        system, at = self._parts.system.name, self._parts.clock.now()
+
+        def decide(change: Change) -> Decision:
+            if change.tickets.get(system) == ticket:
+                return Decision(events=())
+            return Decision(
+                events=(
+                    ChangeEvent(
+                        number=change.number,
+                        kind=EventKind.TICKET,
+                        at=at,
+                        by=CLOCKWORK,
+                        data={"system": system, "ticket": ticket},
+                    ),
+                )
+            )
+
+        self._parts.book.amend(number, f"ticket {system} {ticket}", decide)
+
+    def _copy(self, ticket: str, change: Change, entry: JournalEntry) -> None:
+        """One entry: a note, and the end of the ticket when it is that."""
+        event = _event(entry)
+        if not self._is_about(entry):
+            attachments, missing = self._attachments(entry)
+            text = note_words(event, entry.hash, self._parts.voice) + missing
+            key = f"{change.number}/{entry.sequence}"
+            note = TicketNote(key=key, text=text, attachments=attachments)
+            self._write(ticket, change.number, note)
+        if ends_ticket(entry.kind):
+            with _foreign():
+                self._parts.system.close(ticket, resolution(event))
+
+    def _write(self, ticket: str, subject: str, note: TicketNote) -> None:
+        if subject not in self._noted:  # first time in this process, or after a failure
+            if len(self._noted) >= _REMEMBERED:
+                self._noted.clear()
+            with _foreign():
+                self._noted[subject] = set(self._parts.system.noted(ticket))
+        there = self._noted[subject]
+        if note.key in there:
+            return
+        with _foreign():
+            self._parts.system.note(ticket, note)
+        there.add(note.key)
+
+    def _is_about(self, entry: JournalEntry) -> bool:
+        """Whether the entry only says that this very ticket was opened."""
+        return entry.kind == _TICKET_KIND and entry.body.get("system") == self._parts.system.name
+
+    def _attachments(self, entry: JournalEntry) -> tuple[tuple[Attachment, ...], str]:
+        """The document an entry speaks of; a remark instead when it is gone or altered."""
+        if entry.kind != _EVIDENCE_KIND:
+            return (), ""
+        body = {key: str(value) for key, value in entry.body.items()}
+        try:
+            content = self._parts.evidence.get(body["digest"])
+        except LedgerConflict as error:
+            return (), f"\n{error}"
+        except AdapterError as error:  # a disk may come back; only this ticket waits for it
+            late = AdapterError(error.what, where=error.where, hint=error.hint, retryable=True)
+            raise _Refusal(late) from error
+        document = Attachment(name=body["name"], media_type=body["media_type"], content=content)
+        return (document,), ""
+
+    def _failed(self, delivery: Delivery, error: AdapterError, round_: _Round) -> None:
+        self._noted.pop(delivery.subject, None)
+        at = self._parts.clock.now()
+        failure = Failure(text=str(error), retryable=error.retryable, retry_after=error.retry_after)
+        if not failure.retryable and not self._healthy(round_):
+            if round_.blocked:
+                self._tell_blocked(failure, at)
+            failure = replace(failure, retryable=True)
+        retry_at = next_try(failure, delivery.attempts + 1, at, self._parts.backoff)
+        if retry_at is None:
+            self._tell_parked(delivery, failure, at)
+        else:
+            round_.fail(failure)
+        self._parts.outbox.failed(delivery, failure.text, retry_at)
+
+    def _healthy(self, round_: _Round) -> bool:
+        """Whether the system works for us at all, so that the refusal was about the entry."""
+        try:
+            self._parts.system.check()
+        except AdapterError as error:
+            round_.blocked = not error.retryable
+            return False
+        return True
+
+    def _tell_parked(self, delivery: Delivery, failure: Failure, at: datetime) -> None:
+        body = {
+            "channel": delivery.channel,
+            "subject": delivery.subject,
+            "after": delivery.through,
+            "error": failure.text,
+        }
+        run = f"delivery {delivery.channel} {delivery.subject}"
+        self._parts.ledger.append(PARKED, body, run=run, step=f"parked {stamp(at)}")
+
+    def _tell_blocked(self, failure: Failure, at: datetime) -> None:
+        run, step = f"delivery {self.channel}", f"blocked {stamp(at)[:10]}"
+        if self._parts.ledger.entry(run, step) is None:
+            body = {"channel": self.channel, "error": failure.text}
+            self._parts.ledger.append(BLOCKED, body, run=run, step=step)
+
+
+def channel_of(system: str) -> str:
+    """The outbox channel of a ticket system."""
+    return f"ticket:{system}"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Progress:
+    """The delivery as it moves on, also for whoever catches the error."""
+
+    delivery: Delivery
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """What happened in one tick; ``limit`` failures without a success between end it."""
+
+    limit: int
+    passed: int = 0
+    failures: int = 0
+    blocked: bool = False
+    last_failure: Failure | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self.left > 0 and self.failures < self.limit and not self.blocked
+
+    @property
+    def left(self) -> int:
+        return _ENTRIES - self.passed
+
+    def count(self) -> None:
+        self.passed += 1
+        self.failures = 0
+
+    def fail(self, failure: Failure) -> None:
+        self.failures += 1
+        self.last_failure = failure
+
+
+class _Refusal(Exception):
+    """The ticket system failed; errors of our own ledger are not its fault and pass by."""
+
+    def __init__(self, error: AdapterError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def _foreign() -> Iterator[None]:
+    """What is inside speaks to the ticket system."""
+    try:
+        yield
+    except AdapterError as error:
+        raise _Refusal(error) from error
+
+
+def _event(entry: JournalEntry) -> Event:
+    return Event(
+        sequence=entry.sequence,
+        at=entry.at,
+        kind=entry.kind,
+        run=entry.run,
+        step=entry.step,
+        body=entry.body,
+    )

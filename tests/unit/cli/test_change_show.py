@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people typed is shown as text: nothing of it is obeyed by a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from storewarden.cli.change_show import Style, change_lines, debt_lines, row_lines
+from storewarden.cli.change_words import EVENTS, STATES, VALUES
+from storewarden.domain.change.events import EventKind
+from storewarden.domain.change.record import (
+    Change,
+    Debt,
+    DebtKind,
+    Draft,
+    EvidenceKind,
+    Item,
+    Kind,
+    Outcome,
+    Risk,
+    State,
+)
+
+AT = datetime(2026, 6, 1, 15, 30, tzinfo=UTC)
+STYLE = Style(language="en", zone=ZoneInfo("Asia/Shanghai"), now=AT)
+CHANGE = Change(
+    number="GMBG-20260601-001",
+    version=1,
+    state=State.REQUESTED,
+    draft=Draft(
+        summary="s",
+        kind=Kind.EMERGENCY,
+        risk=Risk.HIGH,
+        reason="r",
+        items=tuple(Item(host=f"pos{n}", store=f"{n // 2:06d}") for n in range(40)),
+    ),
+    requester="op.one",
+    opened_at=AT,
+    owner="op.one",
+)
+
+
+def shown(change: Change, waits_for: str = "", style: Style = STYLE) -> str:
+    return "\n".join(change_lines(change, waits_for, [], style))
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    evil = "a\x1b[2Jb\x07\u202ec\r"
+    draft = replace(CHANGE.draft, summary=evil, reason=f"{evil}\n{evil}", plan=evil)
+    entry = {
+        "at": "2026-06-01T15:30:00.000000Z",
+        "kind": "change noted",
+        "body": {"by": evil, "text": evil},
+    }
+    lines = list(change_lines(replace(CHANGE, draft=draft), "", [entry], STYLE))
+    assert all(line.isprintable() for line in lines)
+
+
+def test_items_are_counted_by_store_and_not_all_listed() -> None:
+    text = shown(CHANGE)
+    assert "40 in 20 stores: 000000 (2), 000001 (2)" in text
+    assert "12 more" in text
+    assert "pos17" not in text
+
+
+def test_a_debt_says_when_it_is_due_and_when_that_is_over() -> None:
+    due, over = AT + timedelta(hours=1), AT
+    debts = (Debt(kind=DebtKind.TEST, due=due), Debt(kind=DebtKind.APPROVAL, due=over, what="x"))
+    text = shown(replace(CHANGE, debts=debts))
+    assert "test evidence, due 2026-06-02 00:30" in text
+    assert "approval: x, OVERDUE since 2026-06-01 23:30" in text
+
+
+def test_empty_lists_say_so() -> None:
+    assert list(row_lines([], STYLE)) == ["no changes"]
+    assert list(debt_lines([], replace(STYLE, language="zh"))) == ["没有欠项"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        (STATES, State),
+        (EVENTS, EventKind),
+        (VALUES, Kind),
+        (VALUES, Risk),
+        (VALUES, Outcome),
+        (VALUES, DebtKind),
+        (VALUES, EvidenceKind),
+    ],
+)
+def test_every_value_has_its_word_in_both_languages(words, kinds) -> None:  # type: ignore[no-untyped-def]
+    for kind in kinds:
+        english, chinese = words[kind.value]
+        assert english
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
