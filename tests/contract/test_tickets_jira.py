@@ -11,7 +11,13 @@ from storewarden.adapters.tickets import connect_ticket_system
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.secrets import Secret
 from storewarden.ports.tickets import TicketDraft, TicketNote, TicketSystem
-from storewarden.testing.conformance_tickets import TicketConformance, a_run, draft, failure
+from storewarden.testing.conformance_tickets import (
+    REPORT,
+    TicketConformance,
+    a_run,
+    draft,
+    failure,
+)
 from storewarden.testing.gateway import Gateway
 from storewarden.testing.jira import RUN_FIELD, FakeJira
 from storewarden.testing.loopback import Mishap
@@ -186,6 +192,24 @@ def test_without_a_way_to_the_end_it_says_what_is_offered(fake: FakeJira) -> Non
     assert not error.retryable
     assert "Start" in str(error)
     assert "close_path" in str(error)
+
+
+def test_a_path_that_leads_in_circles_still_ends(fake: FakeJira) -> None:
+    """No status is entered twice, whatever close_path says."""
+    system = connected(fake.url, close_path=["Finish", "Start", "Stop"])
+    assert not system.close(system.open(draft(a_run())).id, "successful").open
+
+
+def test_an_upload_that_came_to_nothing_is_noticed(fake: FakeJira, system: TicketSystem) -> None:
+    """200 and the names of files that nobody can see: the comment is not written yet."""
+    run_id = a_run()
+    ticket = system.open(draft(run_id)).id
+    note = TicketNote(key=f"{run_id}/1", text="words", attachments=(REPORT,))
+    fake.suffer(Mishap.UNCHANGED, method="POST", path="attachments")
+    error = failure(lambda: system.note(ticket, note))
+    assert error.retryable
+    assert REPORT.name in str(error)
+    assert system.noted(ticket) == ()
 
 
 def test_closing_goes_on_where_it_stopped(fake: FakeJira, system: TicketSystem) -> None:

@@ -20,13 +20,13 @@ __all__ = ["redmine_server"]
 
 
 class Given:
-    """One secret."""
+    """Secrets by name."""
 
-    def __init__(self, value: str) -> None:
-        self.value = value
+    def __init__(self, **values: str) -> None:
+        self.values = values
 
     def read(self, reference: str) -> Secret:
-        return Secret(self.value)
+        return Secret(self.values[reference.removeprefix("env:")])
 
 
 def connected(redmine: Redmine, url: str, key: str, **other: object) -> TicketSystem:
@@ -37,7 +37,7 @@ def connected(redmine: Redmine, url: str, key: str, **other: object) -> TicketSy
         "values": {"risk": {"low": "Low", "medium": "Medium", "high": "High"}},
         "timeout_seconds": 30.0, **other,
     }  # fmt: skip
-    system = connect_ticket_system("redmine", values, Given(key))
+    system = connect_ticket_system("redmine", values, Given(KEY=key))
     assert system is not None
     return system
 
@@ -209,4 +209,4 @@ def test_wrong_settings_are_named() -> None:
         "run_id_field": 1, "closed_status": 5, "fields": {"colour": 7},
     }  # fmt: skip
     with pytest.raises(ConfigInvalid, match=r"tickets\.redmine\.fields\.colour"):
-        connect_ticket_system("redmine", values, Given(""))
+        connect_ticket_system("redmine", values, Given(K="", T=""))

@@ -22,13 +22,13 @@ __all__ = ["rt_server"]
 
 
 class Given:
-    """One secret."""
+    """Secrets by name."""
 
-    def __init__(self, value: str) -> None:
-        self.value = value
+    def __init__(self, **values: str) -> None:
+        self.values = values
 
     def read(self, reference: str) -> Secret:
-        return Secret(self.value)
+        return Secret(self.values[reference.removeprefix("env:")])
 
 
 def connected(url: str, token: str, **other: object) -> TicketSystem:
@@ -38,7 +38,7 @@ def connected(url: str, token: str, **other: object) -> TicketSystem:
         "values": {"risk": {"low": "Low", "medium": "Medium", "high": "High"}},
         "timeout_seconds": 60.0, **other,
     }  # fmt: skip
-    system = connect_ticket_system("rt", values, Given(token))
+    system = connect_ticket_system("rt", values, Given(TOKEN=token))
     assert system is not None
     return system
 
@@ -200,4 +200,4 @@ def test_wrong_settings_are_named() -> None:
     """A quote in a name would end the query's text."""
     values = {"url": "https://x.example", "token": "env:T", "queue": "Store's changes"}
     with pytest.raises(ConfigInvalid, match=r"tickets\.rt\.queue"):
-        connect_ticket_system("rt", values, Given(""))
+        connect_ticket_system("rt", values, Given(K="", T=""))

@@ -12,7 +12,13 @@ from storewarden.adapters.tickets import connect_ticket_system
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.secrets import Secret
 from storewarden.ports.tickets import Attachment, TicketDraft, TicketNote, TicketSystem
-from storewarden.testing.conformance_tickets import TicketConformance, a_run, draft, failure
+from storewarden.testing.conformance_tickets import (
+    REPORT,
+    TicketConformance,
+    a_run,
+    draft,
+    failure,
+)
 from storewarden.testing.gateway import Gateway
 from storewarden.testing.loopback import Mishap
 from storewarden.testing.servicenow import FakeServiceNow
@@ -144,7 +150,7 @@ def test_a_run_id_column_that_does_not_exist_makes_no_tickets(fake: FakeServiceN
 
 
 def test_notes_that_cannot_be_read_are_not_repeated(fake: FakeServiceNow) -> None:
-    """sys_journal_field shows nothing to users without rights: one note, and an error that stays."""
+    """Without rights sys_journal_field is empty: one note, and an error that stays."""
     fake.hidden_journal = True
     system = with_settings(fake)
     run_id = a_run()
@@ -188,6 +194,20 @@ def test_the_close_code_follows_the_resolution(
     assert record["close_notes"] == resolution
 
 
+def test_an_upload_that_came_to_nothing_is_noticed(
+    fake: FakeServiceNow, system: TicketSystem
+) -> None:
+    """201 and the name of a file that nobody can see: the note is not written yet."""
+    run_id = a_run()
+    ticket = system.open(draft(run_id)).id
+    note = TicketNote(key=f"{run_id}/1", text="words", attachments=(REPORT,))
+    fake.suffer(Mishap.UNCHANGED, method="POST", path="attachment")
+    error = failure(lambda: system.note(ticket, note))
+    assert error.retryable
+    assert REPORT.name in str(error)
+    assert system.noted(ticket) == ()
+
+
 def test_closing_goes_on_where_it_stopped(fake: FakeServiceNow, system: TicketSystem) -> None:
     """An outage between two states."""
     ticket = system.open(draft(a_run())).id
@@ -226,6 +246,14 @@ def test_a_write_that_came_to_nothing_is_written_by_the_next_attempt(
     assert failure(lambda: system.note(ticket, note)).retryable
     system.note(ticket, note)
     assert (len(fake.state.records), len(fake.state.journal)) == (1, 1)
+
+
+def test_a_record_that_is_not_there_is_called_not_recorded(
+    fake: FakeServiceNow, system: TicketSystem
+) -> None:
+    """201 with a sys_id under which there is nothing."""
+    fake.suffer(Mishap.UNCHANGED, method="POST")
+    assert "not recorded" in str(failure(lambda: system.open(draft(a_run()))))
 
 
 def test_an_answer_that_comes_too_late_is_an_outage(fake: FakeServiceNow) -> None:

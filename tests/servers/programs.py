@@ -50,9 +50,14 @@ def serving[T](
     with log.open("wb") as out:
         # setpriv: a test run that is killed must not leave its servers behind.
         program = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
-            env={**os.environ, **environment}, start_new_session=True,
-        )  # fmt: skip
+            ["setpriv", "--pdeathsig", "TERM", "--", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=cwd,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
     try:
         yield _awaited(program, log, ready)
     finally:
