@@ -76,7 +76,7 @@ def _thousand(folder: Path, _rounds: int) -> list[str]:
         f"| {audited} | {run.wall:.0f} | {run.memory / 1e6:.0f} | {run.tree / 1e6:.0f} |",
         "",
         "Memory is the proportional share. The plays are Ansible's own: 4 at once with 20 forks",
-        "each, and here the modules of the simulated hosts as well. All share this machine's cores.",
+        "each, and here the simulated hosts' modules as well. All share this machine's cores.",
         "",
     ]
 

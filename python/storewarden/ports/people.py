@@ -46,7 +46,7 @@ class IssuedToken:
 class People(Protocol):
     """The people-and-roles file, read again when it changes."""
 
-    def person(self, id: str) -> Person | None:  # noqa: A002 - the field's own word
+    def person(self, id: str) -> Person | None:
         """One person, None when unknown or gone."""
         ...
 
