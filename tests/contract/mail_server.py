@@ -120,15 +120,22 @@ def write_certificates(folder: Path) -> Path:
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
     ca = (
         _builder(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(_usage(authority=True), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
     made = (
         _builder(name, ca_name, key.public_key())
         .add_extension(address, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
+            critical=False,
+        )
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
@@ -138,6 +145,15 @@ def write_certificates(folder: Path) -> Path:
     (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
     (folder / "server.pem").write_bytes(private + made.public_bytes(pem))
     return folder
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    """Python 3.13 and newer hold certificates to RFC 5280 to the letter."""
+    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
+    others = (*names, "key_agreement", "encipher_only", "decipher_only")
+    return x509.KeyUsage(
+        key_cert_sign=authority, crl_sign=authority, **dict.fromkeys(others, False)
+    )
 
 
 def _builder(

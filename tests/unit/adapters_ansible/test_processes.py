@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ class Late(Play):
     def run(self):
         import time
         time.sleep(1)
-        subprocess.run(["sleep", "30"], env={processes.MARKER: self._request.run_id})
+        subprocess.run(["sleep", "3000"], env={processes.MARKER: self._request.run_id})
 
 processes.adopt_orphans()
 run = RunDir(Path(sys.argv[1]))
@@ -56,12 +55,15 @@ def test_a_play_that_starts_after_it_was_cancelled_is_stopped_at_once(tmp_path: 
         "label": "", "started": 1.0, "timeout": 1.0, "forks": 1, "check_mode": False,
     }  # fmt: skip
     (tmp_path / "request.json").write_text(json.dumps(request))
-    began = time.monotonic()
+    # Not stopped, it would go on for most of an hour.
     done = subprocess.run(
-        [sys.executable, "-c", _LATE, str(tmp_path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _LATE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
     )
     assert done.stdout.split("\n")[0] == "() False"
-    assert time.monotonic() - began < 8
 
 
 def test_a_child_without_the_mark_belongs_to_the_play(

@@ -212,7 +212,7 @@ def _unit_control(name: str) -> dict[str, Any]:
 
 
 def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> None:
-    bench.script("systemctl", f"sleep 60 & echo $! $$ > {bench.root}/pids; sleep 61").files(
+    bench.script("systemctl", f"sleep 600 & echo $! $$ >> {bench.root}/pids; sleep 601").files(
         {"/proc/sys/kernel/x": "1\n"}
     )
     other = {
@@ -224,16 +224,15 @@ def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> No
             "expect": {"eq": 1},
         },
     }
-    started = time.monotonic()
     report = audit(
         bench.system(probe_seconds=0.5), [_unit_control("E01"), other, _unit_control("E09")]
     )
-    took = time.monotonic() - started
     verdicts = {one["id"]: one["verdict"] for one in report["controls"]}
     assert verdicts == {"E01": "error", "C01": "pass", "E09": "error"}
     assert "timeout: systemctl" in report["controls"][0]["reason"]["en"]
-    assert took < 3, "the second control that needs the hanging command must not wait again"
-    for pid in (bench.root / "pids").read_text().split():
+    pids = (bench.root / "pids").read_text().split()
+    assert len(pids) == 2, "the second control that needs the hanging command must not run it again"
+    for pid in pids:
         assert _ended(pid), "the command's whole process group must be gone"
 
 
@@ -244,9 +243,9 @@ def _ended(pid: str) -> bool:
 
 
 def test_the_total_deadline_ends_the_audit_with_errors_not_with_silence(bench: Bench) -> None:
-    bench.script("slow", "sleep 9")
+    bench.script("slow", "sleep 600")
     for name in ("nft", "auditctl", "ss"):
-        bench.script(name, "sleep 9")
+        bench.script(name, "sleep 600")
     controls = [
         {
             "id": "X1",
@@ -257,7 +256,7 @@ def test_the_total_deadline_ends_the_audit_with_errors_not_with_silence(bench: B
     ]
     started = time.monotonic()
     report = audit(bench.system(probe_seconds=0.6, total_seconds=1.0), controls)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 300
     assert [one["verdict"] for one in report["controls"]] == ["error"] * 3
     assert "used up" in report["controls"][2]["reason"]["en"]
 
@@ -277,10 +276,10 @@ def test_a_regular_expression_that_never_ends_is_interrupted(bench: Bench) -> No
 def test_a_background_child_that_keeps_the_output_open_does_not_hold_the_audit(
     bench: Bench,
 ) -> None:
-    bench.script("ss", "echo 'tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*'; setsid sleep 7 &")
+    bench.script("ss", "echo 'tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*'; setsid sleep 120 &")
     started = time.monotonic()
     assert bench.look("listen")[0]["port"] == 22
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 60
 
 
 def test_endless_output_is_cut_off(bench: Bench) -> None:
