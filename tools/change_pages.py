@@ -51,6 +51,11 @@ The section `changes` of `storewarden.yml` sets the roles, the durations and the
 | what windows and blackouts forbid | obeyed | obeyed, as far as they forbid emergencies |
 | stores of its items | closed, for {outside} | not asked |
 
+What windows forbid, and the hours of the stores of a major change, can be set aside by an override: asked for with a reason
+and an end, approved by two people who hold a role that approves changes, none of them its requester, its owner or who asked.
+Asking anew and writing the plan anew void its approvals. It replaces neither the approvals of the change nor the window that
+the change itself names.
+
 A standing change is never started: its runs are recorded, each inside its validity and on its own configuration items.
 When it runs out it closes itself: as failed when more than {failing} of its runs failed.
 

@@ -41,6 +41,8 @@ def _lint_imports(house: Path) -> subprocess.CompletedProcess[str]:
         ("domain/errors.py", "import storewarden.ports.clock", "Rooms"),
         ("flows/audit.py", "import storewarden.adapters.clock", "Rooms"),
         ("adapters/clock.py", "import storewarden.adapters.waivers", "Adapters know nothing"),
+        ("adapters/extensions.py", "import storewarden.adapters.clock", "Adapters know nothing"),
+        ("adapters/tickets/rt.py", "import storewarden.adapters.notify.wecom", "Adapters know n"),
         ("cli/audit.py", "import ansible_runner", "ansible-runner has one owner"),
         ("flows/audit.py", "import sqlalchemy", "database has one owner"),
         ("cli/audit.py", "import ansible_collections", "never imports it"),
@@ -51,7 +53,7 @@ def test_a_seeded_violation_is_caught(house: Path, room: str, line: str, contrac
     target.write_text(target.read_text() + f"\n{line}\n")
     done = _lint_imports(house)
     assert done.returncode != 0, done.stdout
-    broken = [row for row in done.stdout.splitlines() if row.endswith("BROKEN")]
+    broken = [row for row in done.stdout.splitlines() if " BROKEN" in row]
     assert any(contract in row for row in broken), done.stdout[-2000:]
 
 

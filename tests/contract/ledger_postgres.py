@@ -31,9 +31,18 @@ def _quietly(argv: list[str]) -> None:
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
+def _authentication(folder: Path, password: str) -> list[str]:
+    if not password:
+        return ["-A", "trust"]
+    kept = folder / "password"
+    kept.write_text(password)
+    return ["-A", "scram-sha-256", f"--pwfile={kept}"]
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The URL of a fresh server; skips the test where none is installed."""
+def postgres(password: str = "") -> Iterator[str]:
+    """The URL of a fresh server, which asks for ``password`` if there is one; skips the test
+    where none is installed."""
     pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
     binaries = _binaries()
     if binaries is None:
@@ -44,8 +53,8 @@ def postgres() -> Iterator[str]:
     if root:
         shutil.chown(folder, "postgres", "postgres")
     data, log = folder / "data", folder / "log"
-    init = [binaries / "initdb", "-D", data, "-U", "storewarden", "-A", "trust", "--no-sync"]
-    _quietly([*prefix, *map(str, init)])
+    init = [binaries / "initdb", "-D", data, "-U", "storewarden", "--no-sync"]
+    _quietly([*prefix, *map(str, init), *_authentication(folder, password)])
     options = f"-c listen_addresses= -c fsync=off -k {folder}"
     control = [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from storewarden.config.load import default_config
 from storewarden.domain.baseline.finding import Verdict
 from storewarden.domain.change.events import EventKind
+from storewarden.domain.change.record import Kind
 from storewarden.ports.ledger import Anchor
 from storewarden.testing.conformance_changes import DAY, PREFIX, happening, note, opening
 from storewarden.testing.conformance_ledger import START, audited
@@ -34,9 +35,9 @@ def audit(site: Site, ident: str, at: datetime, **verdicts: Verdict) -> None:
     site.ledger.end_audit(ident, at, "completed")
 
 
-def open_change(site: Site, key: str, *, operation: str = "") -> str:
+def open_change(site: Site, key: str, *, operation: str = "", kind: Kind = Kind.STANDARD) -> str:
     """A change; its number."""
-    compose = opening("pos1", operation=operation)
+    compose = opening("pos1", operation=operation, kind=kind)
     return site.changes.open_change(key, PREFIX, DAY, compose).change.number
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,40 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path, suffix: str) -
     path = tmp_path / f"gone{suffix}"
     with pytest.raises(ConfigInvalid, match="cannot be read: no such file"):
         readers()[suffix](path, f"windows/gone{suffix}")
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Formats are looked for once per program."""
+    readers.cache_clear()
+    yield
+    readers.cache_clear()
+
+
+def _distribution(folder: Path, suffix: str) -> None:
+    (folder / "their_calendars.py").write_text(
+        f"SUFFIXES = ({suffix!r},)\ndef read_file(path, shown):\n    return shown\n"
+    )
+    info = folder / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[storewarden.calendars]\nsheet = their_calendars\n")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_other_packages_bring_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _distribution(tmp_path, ".sheet")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert readers()[".sheet"](tmp_path, "windows/a.sheet") == "windows/a.sheet"
+    assert set(FORMATS) < set(readers())
+
+
+@pytest.mark.usefixtures("fresh")
+def test_two_formats_of_one_suffix_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _distribution(tmp_path, ".ics")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "their_calendars", raising=False)
+    with pytest.raises(ConfigInvalid, match=r"sheet of theirs: is a second .* for \.ics"):
+        readers()

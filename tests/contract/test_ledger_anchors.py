@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from storewarden.adapters.ledger.anchor_file import JsonAnchorFile
 from storewarden.domain.errors import AdapterError, LedgerConflict
+from storewarden.ports.journal import canonical, stamp
 from storewarden.ports.ledger import Anchor
 from storewarden.testing.conformance_ledger import START
 from tests.contract.ledger_site import fill, lay_anchor, site_in
@@ -37,18 +39,59 @@ def test_lines_are_added_and_read_again(tmp_path: Path) -> None:
     assert JsonAnchorFile(file.path).read() == file.read()
 
 
-@pytest.mark.parametrize("torn", [b"", b"{", b'{"sequence":7,"hash":"'])
-def test_a_torn_line_is_no_anchor_and_does_no_harm(tmp_path: Path, torn: bytes) -> None:
-    """Whoever wrote it never heard that it was written."""
+_WHOLE = canonical({"sequence": 7, "hash": "7" * 64, "at": stamp(START), "where": "file"})
+
+
+@pytest.mark.parametrize("length", [1, 5, 8, 40, len(_WHOLE) - 1])
+@pytest.mark.parametrize("filling", [b"", b"\0" * 30])
+def test_a_torn_line_is_no_anchor_and_does_no_harm(
+    tmp_path: Path, length: int, filling: bytes
+) -> None:
+    """Whoever wrote it never heard that it was written. Nothing is cut off, since the file may
+    be one to which one can only append; nor does a second tear hurt."""
     file = JsonAnchorFile(tmp_path / "anchors")
-    file.write(_anchor(1))
-    file.path.write_bytes(file.path.read_bytes() + torn)
-    assert file.read() == (_anchor(1),)
-    file.write(_anchor(9))
-    assert file.read() == (_anchor(1), _anchor(9))
-    file.path.write_bytes(torn * 3000)
-    file.write(_anchor(2))
-    assert file.read() == (_anchor(2),)
+    for round_ in range(3):
+        file.write(_anchor(10 * round_ + 1))
+        before = file.path.read_bytes() + _WHOLE[:length] + filling
+        file.path.write_bytes(before)
+        assert file.read()[-1] == _anchor(10 * round_ + 1)
+        file.write(_anchor(10 * round_ + 2))
+        assert file.path.read_bytes().startswith(before)
+        if round_ == 1:
+            with file.path.open("ab") as stream:  # the new line was torn, too
+                stream.write(_WHOLE[:9] + b"\n" + _WHOLE[:length])
+    assert [anchor.sequence for anchor in file.read()] == [1, 2, 11, 12, 21, 22]
+    assert [each.where for each in file.torn()] == [
+        f"{file.path}:{line}" for line in (2, 5, 7, 8, 10)
+    ]
+
+
+def test_a_file_that_can_only_grow_takes_lines_behind_a_torn_one(tmp_path: Path) -> None:
+    """As after ``chattr +a``, which is what the file is best protected with."""
+    file = JsonAnchorFile(tmp_path / "anchors")
+    file.path.write_bytes(_WHOLE[:50])
+    if subprocess.run(["chattr", "+a", file.path], capture_output=True, check=False).returncode:
+        pytest.skip("this file system, or this user, knows no append-only files")
+    try:
+        file.write(_anchor(9))
+        assert file.read() == (_anchor(9),)
+    finally:
+        subprocess.run(["chattr", "-a", file.path], check=True)
+
+
+def test_who_tears_a_line_that_was_acknowledged_is_found_out(tmp_path: Path) -> None:
+    """It reads like a torn one, but the journal notes what stood there."""
+    with site_in(tmp_path) as site:
+        fill(site)
+        lay_anchor(site)
+        path = site.config.anchor_file
+        first, second = path.read_bytes().splitlines()
+        path.write_bytes(first[:-20] + b"\n" + second + b"\n")
+        found = site.verify_ledger()
+    assert [each.what for each in found.problems] == [
+        "cut off or altered: the anchor of entry 11 is missing"
+    ]
+    assert f"{path}:1" in [note.where for note in found.notes]
 
 
 def test_an_altered_line_is_named(tmp_path: Path) -> None:

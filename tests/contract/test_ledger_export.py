@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storewarden.cli.guard import guarded
 from storewarden.ports.journal import GENESIS, Sealed, seal
@@ -87,6 +89,64 @@ def test_what_was_done_to_an_export_is_named(
     assert _checked(tmp_path, lines) == []
     first = _checked(tmp_path, tamper(lines))[0]
     assert (first.where, first.what.split(":")[0]) == (where, what)
+
+
+def _fields(line: str) -> list[str]:
+    data = json.loads(line)
+    return sorted(data["head"] if "head" in data else data)
+
+
+def _with(line: str, field: str) -> str:
+    """The line with another value of one field; the same type."""
+    data = json.loads(line)
+    place = data["head"] if "head" in data else data
+    place[field] = place[field] + 1 if isinstance(place[field], int) else f"{place[field]} "
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def test_every_field_of_every_line_is_covered(tmp_path: Path, lines: list[str]) -> None:
+    """But for the time at which the export was made."""
+    silent = [
+        (number, field)
+        for number, line in enumerate(lines)
+        for field in _fields(line)
+        if not _checked(tmp_path, [*lines[:number], _with(line, field), *lines[number + 1 :]])
+    ]
+    assert silent == [(len(lines) - 1, "at")]
+
+
+def test_every_line_taken_out_doubled_or_moved_is_named(tmp_path: Path, lines: list[str]) -> None:
+    for number in range(len(lines)):
+        rest = [*lines[:number], *lines[number + 1 :]]
+        assert _checked(tmp_path, rest), f"line {number + 1} taken out"
+        assert _checked(tmp_path, [*lines[:number], lines[number], *lines[number:]])
+        for place in {0, len(rest) // 2, len(rest)} - {number}:
+            moved = [*rest[:place], lines[number], *rest[place:]]
+            assert _checked(tmp_path, moved), f"line {number + 1} moved to {place + 1}"
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path: Path, lines: list[str]) -> None:
+    """Readers of JSON take the last one, people the first."""
+    double = lines[4].replace('{"at":', '{"at":"2020-01-01T00:00:00.000000Z","at":', 1)
+    (found,) = _checked(tmp_path, [*lines[:4], double, *lines[5:]])[:1]
+    assert (found.where, found.what.split(":")[0]) == ("line 5", "altered")
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_character_of_an_export_changes_unseen(
+    tmp_path: Path, lines: list[str], data: st.DataObject
+) -> None:
+    number = data.draw(st.integers(0, len(lines) - 1))
+    line = lines[number]
+    place = data.draw(st.integers(0, len(line) - 1))
+    new = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(line[place].__ne__))
+    if number == len(lines) - 1 and '"at":"' in line[:place] and '","entries"' in line[place:]:
+        return  # the time of the export
+    altered = line[:place] + new + line[place + 1 :]
+    assert _checked(tmp_path, [*lines[:number], altered, *lines[number + 1 :]])
 
 
 def test_a_rewritten_export_is_found_by_its_anchors(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ import pytest
 from storewarden.adapters.ledger import tombstones
 from storewarden.cli.guard import guarded
 from storewarden.domain.baseline.finding import AuditState, HostAudit, Verdict
+from storewarden.domain.change.events import EventKind
+from storewarden.domain.change.record import Kind
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict, Refused
 from storewarden.ports.ledger import Problem
+from storewarden.testing.conformance_changes import happening
 from storewarden.testing.conformance_ledger import START, audited
 from storewarden.testing.ledger import ManualClock
 from storewarden.wiring import records
@@ -52,7 +55,7 @@ def _old(folder: Path) -> tuple[Site, str, str]:
 
 def _allowed(site: Site) -> str:
     """A change under which records may be deleted."""
-    number = open_change(site, "delete", operation="delete records")
+    number = open_change(site, "delete", operation="record-deletion")
     start(site, number)
     return number
 
@@ -81,11 +84,16 @@ def test_nothing_goes_without_an_approved_change(tmp_path: Path) -> None:
             records.expire(site, "GMBG-20260301-999")
         other = open_change(site, "other")
         start(site, other)
-        with pytest.raises(Refused, match="operation is ''"):
+        with pytest.raises(Refused, match="operation ''"):
             records.expire(site, other)
-        waiting = open_change(site, "waiting", operation="delete records")
+        waiting = open_change(site, "waiting", operation="record-deletion")
         with pytest.raises(Refused, match="it is requested"):
             records.expire(site, waiting)
+        hasty = open_change(site, "hasty", operation="record-deletion", kind=Kind.EMERGENCY)
+        go = happening(EventKind.STARTED, at=site.clock.now(), authorised=False)
+        site.changes.amend(hasty, "go", go)
+        with pytest.raises(Refused, match="its kind emergency"):
+            records.expire(site, hasty)
         assert records.expirable(site).results == 3
         assert site.evidence.get(old)
         kinds = {entry.kind for entry in site.ledger.journal(after=before.sequence)}
@@ -163,7 +171,7 @@ def test_the_bytes_are_gone_from_the_file(tmp_path: Path) -> None:
             "UPDATE host_result SET evidence = CAST('x' AS BLOB) WHERE audit = 'a1'",
             "altered: not what the journal records (evidence)",
         ),
-        ("UPDATE change SET body = replace(body, 'delete records', 'x')", "(body)"),
+        ("UPDATE change SET body = replace(body, 'record-deletion', 'x')", "(body)"),
     ],
 )
 def test_other_deletions_are_found(tmp_path: Path, statement: str, what: str) -> None:

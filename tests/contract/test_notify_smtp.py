@@ -104,6 +104,10 @@ class TestMail(SenderConformance):
     """Over STARTTLS with a login."""
 
 
+def test_the_servers_own_words_come_back(sender: Sender) -> None:
+    assert sender.send(HELLO) == "250 taken"
+
+
 class TestHowAMailLooks:
     """What arrives at the reader."""
 

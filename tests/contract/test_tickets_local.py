@@ -58,10 +58,9 @@ def _point(folder: Path, name: str, source: str) -> EntryPoint:
 
 
 THEIRS = """
-from dataclasses import dataclass
+from storewarden.adapters.settings import AdapterSettings
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(AdapterSettings):
     room: str
 
 def connect(settings, secrets):

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from storewarden.flows.person_tokens import withdraw_tokens
 from storewarden.wiring.people import token_parts
 from tests.e2e.audit_cli import Done, Place
-from tests.e2e.change_service import Service, lay_out, serving, site_in, token_for
+from tests.e2e.change_service import HOSTS, Service, lay_out, serving, site_in, token_for
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +88,45 @@ def test_two_people_take_a_change_from_request_to_close(service: Service) -> Non
     assert data["history"][0]["kind"] == "change opened"
 
 
+ALWAYS_OPEN = HOSTS.replace("sw_role: pos,", 'sw_role: pos, sw_hours: "00:00-24:00",')
+
+
+def test_two_others_let_work_on_tills_begin_while_the_store_trades(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "hosts.yml").write_text(ALWAYS_OPEN)
+    with serving(tmp_path) as service:
+        number = new(service, "--operation", "pos")
+        assert cli(service, "head", "change", "approve", number).code == 0
+        closed = cli(service, "op.one", "change", "start", number)
+        assert (closed.code, len(closed.lines)) == (3, 1)
+        assert "the store is open" in closed.err
+
+        until = (datetime.now(UTC) + timedelta(hours=6)).isoformat(timespec="minutes")
+        asked = ("change", "override", number, "--reason", "收银台无法销售", "--until", until)
+        first = cli(service, "op.one", *asked)
+        assert first.code == 0, first.err
+        assert f"{number} asked by op.one, 0 of 2 people said yes" in first.out
+        yes = ("change", "override", number, "--approve")
+        own = cli(service, "op.one", *yes)
+        assert (own.code, "nobody approves their own override" in own.err) == (3, True)
+        assert cli(service, "lead", *yes, "--comment", "好的").code == 0
+        one = cli(service, "op.one", "change", "start", number)
+        assert (one.code, "the override does not count" in one.err) == (3, True)
+        two = cli(service, "sec", *yes, "--json")
+        assert len(json.loads(two.out)["change"]["override"]["approvals"]) == 2
+        assert cli(service, "op.one", "change", "start", number).code == 0
+
+        shown = cli(service, "head", "change", "show", number).out
+        for text in (
+            "2 of 2 people said yes", "收银台无法销售", 'lead as operations lead, it',
+            '"好的"', "sec as security lead", "sec  approved the override",
+            "op.one  started the work: lead, sec: 收银台无法销售", "set aside: pos01.000101 and 1",
+        ):  # fmt: skip
+            assert text in shown, text
+        verified = Place(tmp_path).run("ledger", "verify")
+        assert (verified.code, "OK" in verified.out) == (0, True)
+
+
 def test_lists_say_who_has_to_approve_and_debts_what_is_owed(service: Service) -> None:
     first = new(service)
     second = new(service, "--kind", "emergency")
@@ -139,6 +178,22 @@ def test_the_same_key_again_is_the_same_change(service: Service) -> None:
         (("change", "attach", "GMBG-20260101-001", "none.pdf", "--kind", "test"), 2, "none.pdf"),
         (("change", "close", "GMBG-20260101-001", "--outcome", "fine"), 2, "successful"),
         (("change", "reject", "GMBG-20260101-001"), 2, "--reason"),
+        (("change", "override", "GMBG-20260101-001"), 2, "either asked for or approved"),
+        (
+            ("change", "override", "GMBG-20260101-001", "--reason", "x", "--approve"),
+            2,
+            "either asked for or",
+        ),
+        (
+            ("change", "override", "GMBG-20260101-001", "--reason", "x"),
+            2,
+            "needs a reason and an end",
+        ),
+        (
+            ("change", "override", "GMBG-20260101-001", "--reason", "x", "--until", "soon"),
+            2,
+            "--until",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -130,3 +130,18 @@ def test_without_a_controller_the_outbox_says_so(service: Service) -> None:
     assert "no controller runs here: it goes out when storewarden serve is started" in done.stderr
     unknown = service.run("outbox", "retry", "ticket:other")
     assert "known: ticket:http" in unknown.stderr
+
+
+def test_two_state_directories_over_one_ledger_have_one_controller(
+    service: Service, tmp_path: Path
+) -> None:
+    """Both would deliver the same entries."""
+    second = Service(tmp_path / "other")
+    second.folder.mkdir()
+    second.settings(ledger=str(tmp_path / "state" / "ledger.sqlite"))
+    service.start()
+    refused = second.run("serve", "--listen", "127.0.0.1:0")
+    assert refused.returncode == 3
+    (line,) = refused.stderr.splitlines()
+    assert f"(pid {service.pid})" in line
+    assert "one controller per ledger" in line

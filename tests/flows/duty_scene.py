@@ -103,7 +103,7 @@ class Scene:
         """The entries that arrived, in the order in which they came."""
         (ticket,) = self.tickets.tickets(number)
         notes = self.tickets.kept[ticket].notes
-        return [int(key.removeprefix(f"{number}/")) for key, _text in notes]
+        return [int(key.removeprefix(f"{number}/").partition("-")[0]) for key, _text in notes]
 
     def expected(self, number: str) -> list[int]:
         """The entries that must arrive: all but the note of this very ticket."""

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from storewarden.adapters.ledger.anchor_file import JsonAnchorFile
+from storewarden.domain.errors import ConfigInvalid
 from storewarden.flows.anchor import RUN_ID, Anchoring, AnchorParts
+from storewarden.ports.tickets import Ticket, TicketDraft
 from storewarden.testing.engine import ManualEngine
+from storewarden.testing.tickets import MemoryTickets
 from tests.flows.duty_scene import Scene
 
 
@@ -19,6 +22,7 @@ class Harbour(Scene):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
+        folder.mkdir(exist_ok=True)
         self.file = JsonAnchorFile(folder / "anchors")
         self.begin()
 
@@ -112,3 +116,43 @@ def test_a_restarted_controller_lays_nothing_twice(harbour: Harbour) -> None:
         harbour.engine.run_due()
     assert len(harbour.laid()) == 1
     assert len(harbour.in_ticket()) == 1
+
+
+def test_a_clock_that_was_put_back_does_not_keep_anchors_away(harbour: Harbour) -> None:
+    """The last one carries a time in the future; what is new is anchored all the same."""
+    harbour.clock.advance(timedelta(days=365))
+    harbour.engine.run_due()
+    harbour.clock.advance(timedelta(days=-365))
+    harbour.begin()
+    harbour.write(1)
+    harbour.engine.pass_time(timedelta(hours=1))
+    assert len(harbour.laid()) == 2
+
+
+def test_a_secret_that_is_gone_delays_only_the_ticket(harbour: Harbour) -> None:
+    harbour.tickets = _Speechless()
+    harbour.begin()
+    harbour.engine.run_due()
+    assert len(harbour.laid()) == 1
+    assert harbour.engine.status()["anchor"]["failures"] == 0
+
+
+def test_an_anchor_after_a_restore_is_not_taken_for_the_one_given_up(tmp_path: Path) -> None:
+    """The standing ticket has a note of an entry with the same number and another hash."""
+    first, second = Harbour(tmp_path / "1"), Harbour(tmp_path / "2")
+    first.write(3)
+    second.clock.advance(timedelta(hours=1))
+    second.write(3)
+    first.engine.run_due()
+    second.tickets = first.tickets
+    second.begin()
+    second.engine.run_due()
+    assert len(first.in_ticket()) == 2
+    assert any(second.file.read()[0].hash in note for note in first.in_ticket())
+
+
+class _Speechless(MemoryTickets):
+    """Its token was in a file that is gone."""
+
+    def open(self, draft: TicketDraft) -> Ticket:
+        raise ConfigInvalid("no such file", where="file:/etc/token")

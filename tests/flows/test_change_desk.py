@@ -10,6 +10,8 @@ import pytest
 
 from storewarden.domain.change.commands import (
     Approve,
+    ApproveOverride,
+    AskOverride,
     Circumstances,
     Close,
     Finish,
@@ -176,6 +178,19 @@ def test_windows_are_asked_at_the_start_whatever_the_caller_claims(place: Place)
     assert place.desk(ASKER).act(change.number, "go2", Start()).state is State.IN_PROGRESS
 
 
+def test_an_override_waits_in_the_list_of_everybody_who_may_approve_it(place: Place) -> None:
+    change = place.opened()
+    place.desk(HEAD).act(change.number, "yes", Approve())
+    assert place.desk(SEC).changes(mine=True) == ()
+    asked = AskOverride(reason="no sale", expires=START + timedelta(hours=2))
+    place.desk(ASKER).act(change.number, "o", asked)
+    for person in (SEC, LEAD):
+        desk = place.desk(person)
+        assert [each.number for each in desk.changes(mine=True)] == [change.number]
+        desk.act(change.number, "y", ApproveOverride())
+        assert desk.changes(mine=True) == ()
+
+
 def test_an_emergency_acts_first_and_its_debts_are_listed_by_urgency(place: Place) -> None:
     change = place.opened(kind=Kind.EMERGENCY, risk=Risk.HIGH, reason="")
     desk = place.desk(ASKER)
@@ -185,6 +200,7 @@ def test_an_emergency_acts_first_and_its_debts_are_listed_by_urgency(place: Plac
         DebtKind.APPROVAL, DebtKind.PAPERWORK, DebtKind.TEST,
     ]  # fmt: skip
     assert not any(each.overdue for each in owed)
+    assert {each.summary for each in owed} == {"New price service"}
     assert desk.debts(overdue=True) == ()
     place.clock.advance(timedelta(hours=24))
     assert {each.debt.kind for each in desk.debts(overdue=True)} == {

@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storewarden.domain.change.record import Change, Draft, Item, Kind, Risk, State
+from storewarden.domain.change.record import (
+    Approval,
+    Change,
+    Draft,
+    Item,
+    Kind,
+    Risk,
+    State,
+    WindowOverride,
+)
 from storewarden.domain.errors import AdapterError
 from storewarden.domain.estate.device import Device
 from storewarden.domain.estate.hours import parse_hours
@@ -85,6 +94,43 @@ def test_an_inventory_that_is_away_stops_no_emergency() -> None:
     assert broken.judge_start(change("x", kind=Kind.EMERGENCY), NOON).forbidden == ""
     with pytest.raises(AdapterError):
         broken.judge_start(change("x"), NOON)
+
+
+def overridden(subject: Change, *people: str, hours: int = 2) -> Change:
+    ends = NOON + hours * HOUR
+    given = tuple(Approval(person=who, roles=("it",), at=NOON, expires=ends) for who in people)
+    override = WindowOverride(
+        reason="no sale", expires=ends, asked_by="a", asked_at=NOON, approvals=given
+    )
+    return replace(subject, override=override)
+
+
+def test_an_override_of_two_sets_the_no_aside_and_says_which() -> None:
+    both = overridden(change("pos-0101", "pos-0102"), "x", "y")
+    found = windows(EARLY, LATE).judge_start(both, NOON)
+    assert found.forbidden == ""
+    assert found.override.startswith("x, y: no sale (until 2026-06-01 06:00 UTC); set aside: ")
+    assert "pos-0101: the store is open" in found.override
+    assert "pos-0102: the store is open" in found.override
+    assert windows(EARLY, LATE).judge_start(both, NIGHT).override == ""  # nothing to set aside
+
+
+@pytest.mark.parametrize(
+    ("people", "hours", "why"),
+    [
+        (("x",), 2, "fewer than two people"),
+        (("x", "a"), 2, "fewer than two people"),  # a is the requester
+        (("x", "y"), 0, "it has expired"),
+    ],
+)
+def test_an_override_that_does_not_count_is_named_in_the_refusal(
+    people: tuple[str, ...], hours: int, why: str
+) -> None:
+    asked = overridden(change("pos-0101"), *people, hours=hours)
+    found = windows(EARLY).judge_start(asked, NOON)
+    assert "the store is open" in found.forbidden
+    assert f"the override does not count: {why}" in found.forbidden
+    assert found.override == ""
 
 
 def test_the_next_window_fits_every_host_at_once() -> None:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from storewarden.domain.change.events import EventKind
-from storewarden.domain.errors import AdapterError
+from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.domain.outbox.delivery_words import BLOCKED
 from storewarden.domain.outbox.ledger_words import PARKED
 from storewarden.ports.tickets import Ticket, TicketDraft, TicketNote
@@ -162,7 +164,7 @@ def test_one_refused_note_parks_its_ticket_and_tells_people() -> None:
     (told,) = [entry for entry in scene.ledger.journal() if entry.kind == PARKED]
     assert told.body["subject"] == bad
 
-    scene.ledger.outbox.release(CHANNEL, bad, skip=True)
+    scene.ledger.outbox.release(CHANNEL, bad, by="li", skip=True)
     scene.run(minutes=1)
     assert scene.keys(bad) == [scene.expected(bad)[0], scene.expected(bad)[2]]
 
@@ -214,6 +216,72 @@ def test_a_tick_ends_when_the_controller_is_to_stop() -> None:
     scene.restart()
     scene.run()
     assert scene.keys(number) == scene.expected(number)
+
+
+def test_a_ticket_that_always_fails_does_not_hold_up_the_others_after_an_outage() -> None:
+    """After an outage one call probes; it is not always the same one that fails."""
+    scene = Scene(_Crashing())
+    bad = scene.open()
+    scene.say(bad, "forbidden word")
+    others = [scene.open() for _ in range(5)]
+    with scene.tickets.faults.down():
+        scene.run(minutes=60)
+    scene.run(minutes=15)
+    assert all(scene.keys(number) == scene.expected(number) for number in others)
+    late = scene.open()
+    scene.run(minutes=6)
+    assert scene.keys(late) == scene.expected(late)
+
+
+def test_a_secret_that_is_gone_parks_nothing_and_is_told() -> None:
+    scene = Scene()
+    number = scene.open()
+    scene.restart(_Speechless(store=scene.tickets))
+    scene.run(minutes=30)
+    assert scene.engine.status()["mirror:memory"]["failures"] == 0
+    (delivery,) = scene.ledger.outbox.deliveries(CHANNEL)
+    assert (delivery.parked, delivery.error) == (False, "file:/etc/token: no such file")
+    (told,) = [entry for entry in scene.ledger.journal() if entry.kind == BLOCKED]
+    assert told.body["error"] == "file:/etc/token: no such file"
+    scene.restart()
+    scene.run(minutes=10)
+    assert scene.keys(number) == scene.expected(number)
+
+
+def test_entries_after_a_restore_are_not_taken_for_those_that_were_given_up() -> None:
+    """The ticket has notes of entries with the same numbers, which the ledger lost."""
+    before, after = Scene(), Scene()
+    for scene, text in ((before, "given up"), (after, "after the restore")):
+        number = scene.open()
+        scene.say(number, text)
+    before.run()
+    after.restart(before.tickets)
+    after.run(minutes=1)
+    assert any("after the restore" in text for text in before.texts(number))
+
+
+def test_a_clock_that_was_put_back_does_not_silence_the_channel() -> None:
+    scene = Scene()
+    number = scene.open()
+    scene.clock.advance(timedelta(days=365))
+    with scene.tickets.faults.down():
+        scene.run(minutes=10)
+    scene.clock.advance(timedelta(days=-365))
+    scene.run(minutes=1)
+    assert scene.keys(number) == scene.expected(number)
+
+
+class _Speechless(MemoryTickets):
+    """Its token was in a file that is gone."""
+
+    def find(self, run_id: str) -> Ticket | None:
+        raise ConfigInvalid("no such file", where="file:/etc/token")
+
+    def open(self, draft: TicketDraft) -> Ticket:
+        raise ConfigInvalid("no such file", where="file:/etc/token")
+
+    def check(self) -> None:
+        raise ConfigInvalid("no such file", where="file:/etc/token")
 
 
 class _Counting(MemoryTickets):

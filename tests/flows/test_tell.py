@@ -9,7 +9,8 @@ from datetime import UTC, timedelta
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.people import Person
 from storewarden.domain.change.rules import ApprovalRules
-from storewarden.domain.errors import AdapterError
+from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict
+from storewarden.domain.outbox.delivery_words import BLOCKED
 from storewarden.domain.outbox.digest import ChannelRules
 from storewarden.domain.outbox.ledger_words import PARKED
 from storewarden.domain.outbox.notice import AuditFacts
@@ -48,6 +49,7 @@ class Hall(Scene):
         self.sender = MemorySender()
         self.rules = ChannelRules(name="ops", **rules)  # type: ignore[arg-type]
         self.people = people
+        self.unreadable = ""
         self.ledger.outbox.subscribe("notify:ops")
         self.begin()
 
@@ -62,12 +64,18 @@ class Hall(Scene):
             ledger=self.ledger,
             people=self.people,
             approvals=ApprovalRules(),
-            audits=AuditStory(facts=lambda _audit: facts, report=lambda _audit: REPORT),
+            audits=AuditStory(facts=lambda _audit: facts, report=self.report),
             clock=self.clock,
             to=("list@example.com",),
         )
         self.engine = ManualEngine(self.clock)
         self.engine.start([Telling(parts)])
+
+    def report(self, _audit: str) -> Attachment:
+        """The report, unless its evidence is ``unreadable``."""
+        if self.unreadable:
+            raise LedgerConflict(self.unreadable, where="entry 7")
+        return REPORT
 
     def run(self, minutes: float = 0) -> None:
         """Let the controller work."""
@@ -156,7 +164,7 @@ def test_a_refusal_for_good_is_parked_and_told_elsewhere() -> None:
     assert hall.messages == []
     (told,) = [entry for entry in hall.ledger.journal() if entry.kind == PARKED]
     assert told.body["error"] == "dingtalk: answered 300001: no such robot"
-    hall.ledger.outbox.release("notify:ops", "")
+    hall.ledger.outbox.release("notify:ops", "", by="li")
     hall.run(minutes=10)
     assert len(hall.messages) == 1
     assert "dingtalk: answered 300001" in hall.messages[0].text
@@ -169,3 +177,64 @@ def test_news_are_not_told_again_after_a_restart() -> None:
     hall.begin()
     hall.run(minutes=60)
     assert len(hall.messages) == 1
+
+
+def test_urgent_news_behind_a_busy_night_go_at_once() -> None:
+    """Thousands of entries nobody hears of lie between what waits and what cannot wait."""
+    hall = Hall(quiet=quiet_hours("00:00-20:00", UTC))
+    number = hall.open()
+    hall.happens(number, EventKind.STARTED, authorised=False)
+    hall.run(minutes=10)
+    sent = len(hall.messages)
+    hall.say(number, "ordinary")
+    hall.open()
+    for n in range(2500):
+        hall.ledger.append("host noted", {"n": n}, run="an audit", step=str(n))
+    hall.happens(number, EventKind.PAUSED, reason="the tills are dark")
+    hall.run(minutes=2)
+    (message,) = hall.messages[sent:]
+    assert "the tills are dark" in message.text
+
+
+def test_more_than_can_be_kept_is_several_messages_and_all_is_counted() -> None:
+    hall = Hall(quiet=quiet_hours("00:00-08:15", UTC))  # the scene begins at 08:00
+    for n in range(2100):
+        body = {"channel": f"ticket:{n}", "error": "refused"}
+        hall.ledger.append(BLOCKED, body, run="many", step=str(n))
+    hall.run(minutes=5)
+    (first,) = hall.messages
+    assert "2000" in first.title + first.text
+    hall.run(minutes=15)
+    assert len(hall.messages) == 2
+    assert "100" in hall.messages[1].title + hall.messages[1].text
+
+
+def test_a_secret_that_is_gone_rests_the_channel_and_is_told_once_a_day() -> None:
+    """It is nobody's refusal: nothing is parked, the duty does not fail, and when the file is
+    back all goes on."""
+    hall = Hall()
+    hall.open()
+    gone = ConfigInvalid("no such file", where="file:/etc/robot")
+    hall.sender.failures = [gone] * 1000
+    hall.run(minutes=90)
+    (delivery,) = hall.ledger.outbox.deliveries("notify:ops")
+    assert (delivery.parked, delivery.error) == (False, "file:/etc/robot: no such file")
+    assert hall.engine.status()["tell:ops"]["failures"] == 0
+    assert 970 < len(hall.sender.failures) < 990  # every few minutes, not every tick
+    (told,) = [entry for entry in hall.ledger.journal() if entry.kind == BLOCKED]
+    assert told.body == {"channel": "notify:ops", "error": "file:/etc/robot: no such file"}
+    hall.sender.failures = []
+    hall.run(minutes=10)
+    assert len(hall.messages) == 1
+    assert "nothing goes through notify:ops" in hall.messages[0].text
+
+
+def test_a_report_that_cannot_be_made_holds_up_no_message() -> None:
+    hall = Hall()
+    hall.unreadable = "the evidence cannot be read"
+    hall.ledger.begin_audit("audit-1", START, ("h",), ("A01",), "content")
+    hall.ledger.end_audit("audit-1", START, "completed")
+    hall.run(minutes=10)
+    (message,) = hall.messages
+    assert message.attachments == ()
+    assert "audit-1: entry 7: the evidence cannot be read" in message.text

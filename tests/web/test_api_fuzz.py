@@ -40,6 +40,7 @@ FIELDS = [*standard(), "window", "owner", "standing", "step", "text", "outcome",
 VERBS = [
     "approve", "reject", "cancel", "plan", "start", "pause", "resume", "step-done", "step-check",
     "note", "finish", "close", "settle", "runs", "evidence", "nothing",
+    "override", "override/approve",
 ]  # fmt: skip
 
 

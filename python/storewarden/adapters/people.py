@@ -214,7 +214,7 @@ def _read_tokens(path: Path) -> tuple[_Stored, ...]:
         )
     try:
         return tuple(_stored(line) for line in json.loads(raw)["tokens"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ConfigInvalid(
             "is not a tokens file", where=str(path), hint="storewarden writes it; never edit it"
         ) from None

@@ -105,6 +105,12 @@ class ServiceClient:
                 hint="start it: storewarden serve, or systemctl start storewarden",
                 retryable=True,
             ) from None
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
+            raise ConfigInvalid(
+                "cannot be sent: it holds letters that are none",
+                where="the address, a name or a key",
+                hint="printable text alone; keys are ASCII",
+            ) from None
         except httpx.HTTPError as error:
             raise AdapterError(
                 f"the service broke off: {type(error).__name__}",
@@ -130,13 +136,25 @@ def _error(answer: httpx.Response, url: str) -> StorewardenError:
         what, kind = str(told["error"]), str(told["kind"])
         where, hint = str(told["where"]), str(told["hint"])
     except (ValueError, KeyError, TypeError):
-        return _foreign(url)
+        return _broken_off(answer.status_code, url)
     if kind == "token":
         return Refused(
             "the token is not accepted", where=url, hint="a new one: storewarden person token"
         )
     leaf = _LEAVES.get(kind, AdapterError)
     return leaf(what, where=where, hint=hint)
+
+
+def _broken_off(status: int, url: str) -> AdapterError:
+    """An error in words that are not ours: of a service that is just stopping, or of a proxy."""
+    if status < 500:
+        return _foreign(url)
+    return AdapterError(
+        f"the service broke off: HTTP {status}",
+        where=url,
+        hint="ask again with the same --key: nothing is done twice",
+        retryable=True,
+    )
 
 
 def _foreign(url: str) -> AdapterError:
@@ -147,14 +165,25 @@ def _foreign(url: str) -> AdapterError:
 
 def _refuse_open_line(url: str) -> None:
     """A token in clear text on a network is everybody's token."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
+    if _fit(url):
         return
-    if parts.scheme == "http" and _here(parts.hostname or ""):
-        return
+    where = "the service's address" if "@" in url else url  # a password would stand in it
     raise ConfigInvalid(
-        "is no address for a token", where=url, hint="https://..., or http:// on this machine"
+        "is no address for a token", where=where, hint="https://..., or http:// on this machine"
     )
+
+
+def _fit(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # ValueError for one that is none
+    except ValueError:
+        return False
+    if "@" in parts.netloc or not url.isprintable():
+        return False
+    if parts.scheme == "http":
+        return _here(parts.hostname or "")
+    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def _here(host: str) -> bool:

@@ -16,6 +16,7 @@ from storewarden.cli.exits import Exit
 from storewarden.cli.group import Group
 from storewarden.cli.init import init
 from storewarden.cli.ledger import ledger
+from storewarden.cli.notify import notify
 from storewarden.cli.outbox import outbox
 from storewarden.cli.person import person
 from storewarden.cli.serve import serve
@@ -53,5 +54,6 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(window, name="window")
 app.command()(serve)
 app.add_typer(outbox, name="outbox")
+app.add_typer(notify, name="notify")
 app.command()(doctor)
 app.command()(init)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storewarden.cli.change_call import change_number
 from storewarden.cli.exits import Exit, exit_of
 from storewarden.cli.options import say
 from storewarden.domain.change.record import EvidenceKind, State
@@ -41,6 +42,7 @@ class ForChange:
 
         if not self.number:
             return
+        change_number(self.number)
         with service(self.settings, os.environ, self.token_file) as client:
             state = str(client.read(f"/changes/{self.number}")["change"]["state"])
         if state in _DEAD:

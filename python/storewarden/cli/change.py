@@ -17,11 +17,9 @@ import typer
 
 from storewarden.cli.change_call import (
     Call,
-    Json,
-    Key,
+    Look,
     Number,
     Reason,
-    TokenFile,
     new_key,
     say_done,
     show_json,
@@ -29,9 +27,11 @@ from storewarden.cli.change_call import (
     write,
 )
 from storewarden.cli.change_new import new, plan
+from storewarden.cli.change_override import override
 from storewarden.cli.change_show import change_lines, debt_lines, row_lines
 from storewarden.cli.exits import Exit
-from storewarden.cli.options import Config, Lang, site_config
+from storewarden.cli.gathered import gathered
+from storewarden.cli.options import site_config
 from storewarden.domain.change.plain import typed
 from storewarden.domain.change.record import DebtKind, EvidenceKind, Outcome, State
 from storewarden.domain.errors import ConfigInvalid
@@ -40,6 +40,7 @@ from storewarden.flows.change_desk import LARGEST_DOCUMENT
 change = typer.Typer(help="Changes: who asked, who allowed it, and how it ended.")
 change.command()(new)
 change.command()(plan)
+change.command()(override)
 
 StateOption = Annotated[
     list[State] | None, typer.Option("--state", help="Only in this state; may be given again.")
@@ -60,172 +61,111 @@ def _group() -> None:
 
 
 @change.command(name="list")
+@gathered
 def list_changes(
     *,
     state: StateOption = None,
     host: HostOption = "",
     mine: Mine = False,
     limit: Limit = 200,
-    config: Config = None,
-    token_file: TokenFile = None,
-    lang: Lang = None,
-    as_json: Json = False,
+    look: Look,
 ) -> int:
     """List changes, newest first."""
     from storewarden.wiring.service import change_reader  # noqa: PLC0415 - httpx costs 0.2 s
 
-    settings = site_config(config)
-    with change_reader(settings, os.environ, token_file) as reader:
+    settings = site_config(look.config)
+    with change_reader(settings, os.environ, look.token_file) as reader:
         rows = reader.rows(states=tuple(state or ()), host=host, mine=mine, limit=limit)
-    if as_json:
+    if look.as_json:
         show_json({"changes": rows})
     else:
-        typer.echo("\n".join(row_lines(rows, style_of(settings, lang))))
+        typer.echo("\n".join(row_lines(rows, style_of(settings, look.lang))))
     return Exit.FINE
 
 
 @change.command()
-def show(
-    number: Number,
-    *,
-    config: Config = None,
-    token_file: TokenFile = None,
-    lang: Lang = None,
-    as_json: Json = False,
-) -> int:
+@gathered
+def show(number: Number, *, look: Look) -> int:
     """Show one change with everything that happened to it."""
     from storewarden.wiring.service import change_reader  # noqa: PLC0415
 
-    settings = site_config(config)
-    with change_reader(settings, os.environ, token_file) as reader:
+    settings = site_config(look.config)
+    with change_reader(settings, os.environ, look.token_file) as reader:
         found, history = reader.whole(number), reader.history(number)
-    if as_json:
+    if look.as_json:
         show_json({**found, "history": history})
         return Exit.FINE
-    style = style_of(settings, lang)
+    style = style_of(settings, look.lang)
     lines = change_lines(typed(found["change"]), found["waits_for"], history, style)
     typer.echo("\n".join(lines))
     return Exit.FINE
 
 
 @change.command()
-def debts(
-    *,
-    overdue: Overdue = False,
-    config: Config = None,
-    token_file: TokenFile = None,
-    lang: Lang = None,
-    as_json: Json = False,
-) -> int:
+@gathered
+def debts(*, overdue: Overdue = False, look: Look) -> int:
     """List what is still owed; 1 when something is past its time."""
     from storewarden.wiring.service import change_reader  # noqa: PLC0415
 
-    settings = site_config(config)
-    with change_reader(settings, os.environ, token_file) as reader:
+    settings = site_config(look.config)
+    with change_reader(settings, os.environ, look.token_file) as reader:
         found = reader.debts(overdue=overdue)
-    if as_json:
+    if look.as_json:
         show_json({"debts": found})
     else:
-        typer.echo("\n".join(debt_lines(found, style_of(settings, lang))))
+        typer.echo("\n".join(debt_lines(found, style_of(settings, look.lang))))
     return Exit.BELOW if any(debt["overdue"] for debt in found) else Exit.FINE
 
 
 @change.command()
+@gathered
 def approve(
     number: Number,
     *,
     comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help="A word.")] = "",
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Say yes, with your own name. Nobody approves their own change."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/approve", {"comment": comment})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/approve", {"comment": comment})
 
 
 @change.command()
-def reject(
-    number: Number,
-    *,
-    reason: Reason,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
-) -> int:
+@gathered
+def reject(number: Number, *, reason: Reason, call: Call) -> int:
     """Say no, for a reason."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/reject", {"reason": reason})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/reject", {"reason": reason})
 
 
 @change.command()
-def cancel(
-    number: Number,
-    *,
-    reason: Reason,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
-) -> int:
+@gathered
+def cancel(number: Number, *, reason: Reason, call: Call) -> int:
     """Withdraw a change before anything was done."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/cancel", {"reason": reason})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/cancel", {"reason": reason})
 
 
 @change.command()
-def start(
-    number: Number,
-    *,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
-) -> int:
+@gathered
+def start(number: Number, *, call: Call) -> int:
     """Begin the work: inside its window, approved. An emergency acts first and owes the rest."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/start", {})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/start", {})
 
 
 @change.command()
-def pause(
-    number: Number,
-    *,
-    reason: Reason,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
-) -> int:
+@gathered
+def pause(number: Number, *, reason: Reason, call: Call) -> int:
     """Stop before the next step: something is odd."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/pause", {"reason": reason})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/pause", {"reason": reason})
 
 
 @change.command()
-def resume(
-    number: Number,
-    *,
-    reason: Reason = "",
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
-) -> int:
+@gathered
+def resume(number: Number, *, reason: Reason = "", call: Call) -> int:
     """Go on: you have looked."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/resume", {"reason": reason})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/resume", {"reason": reason})
 
 
 @change.command()
+@gathered
 def step(
     number: Number,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The key step.")],
@@ -233,67 +173,53 @@ def step(
     check: Annotated[
         bool, typer.Option("--check", help="You looked at what another person did.")
     ] = False,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Say that a key step is done, or that you have checked it."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/step-{'check' if check else 'done'}", {"step": name})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/step-{'check' if check else 'done'}", {"step": name})
 
 
 @change.command()
+@gathered
 def finish(
     number: Number,
     *,
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A last word.")] = "",
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Say that the work has ended; its outcome comes with close."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/finish", {"note": note})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/finish", {"note": note})
 
 
 @change.command()
+@gathered
 def note(
     number: Number,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="For the record.")],
     *,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Write something down."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/note", {"text": text})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/note", {"text": text})
 
 
 @change.command()
+@gathered
 def attach(
     number: Number,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The document.")],
     *,
     kind: Annotated[EvidenceKind, typer.Option("--kind", help="What it proves.")],
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="One line.")] = "",
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Attach a document as evidence: a test's result, an audit's report."""
     from storewarden.wiring.service import service  # noqa: PLC0415
 
-    settings = site_config(config)
+    settings = site_config(call.config)
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_DOCUMENT + 1)  # a device has no end
     except OSError as error:
         raise ConfigInvalid(
             f"cannot be read: {(error.strerror or str(error)).lower()}", where=str(file)
@@ -303,45 +229,38 @@ def attach(
             "is empty or too large", where=str(file), hint=f"1-{LARGEST_DOCUMENT} bytes"
         )
     media = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
     about = {"name": file.name, "kind": kind.value, "note": note}
-    with service(settings, os.environ, token_file) as client:
+    with service(settings, os.environ, call.token_file) as client:
         path = f"/changes/{number}/evidence"
-        say_done(client.deliver(path, content, media, key or new_key(), **about), settings, call)
+        say_done(
+            client.deliver(path, content, media, call.key or new_key(), **about), settings, call
+        )
     return Exit.FINE
 
 
 @change.command()
+@gathered
 def close(
     number: Number,
     *,
     outcome: Annotated[Outcome, typer.Option("--outcome", help="How it ended.")],
     reason: Reason = "",
     left: Left = None,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """End a change with its outcome; what is left behind becomes a debt."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
     body = {"outcome": outcome.value, "reason": reason, "left": left or []}
-    write(call, f"/changes/{number}/close", body)
-    return Exit.FINE
+    return write(call, f"/changes/{number}/close", body)
 
 
 @change.command()
+@gathered
 def settle(
     number: Number,
     debt: Annotated[DebtKind, typer.Argument(metavar="DEBT", help="paperwork or items.")],
     *,
     what: Annotated[str, typer.Option("--what", metavar="TEXT", help="How it was paid.")],
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Pay a debt. Approvals are paid by approving, tests by attaching the result."""
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/settle", {"debt": debt.value, "what": what})
-    return Exit.FINE
+    return write(call, f"/changes/{number}/settle", {"debt": debt.value, "what": what})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +18,46 @@ import typer
 
 from storewarden.cli.change_show import Style
 from storewarden.cli.change_words import STATES, phrase, word
-from storewarden.cli.options import site_config
+from storewarden.cli.exits import Exit
+from storewarden.cli.options import Config, Lang, site_config
+from storewarden.domain.change.numbers import parse_number
+from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.reports import Language
 
 if TYPE_CHECKING:
     from storewarden.config import SiteConfig
 
-Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Like GMBG-20260601-001.")]
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_HIDDEN = re.compile(  # what JSON leaves as it is and a terminal may obey
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)
+
+
+def change_number(text: str) -> str:
+    """The number as given: what is none is refused here, since it becomes a part of a path."""
+    try:
+        parse_number(text)
+    except ValueError:
+        raise ConfigInvalid(
+            f"{text[:40]!r} is no change number",
+            where="NUMBER",
+            hint="like GMBG-20260601-001; storewarden change list",
+        ) from None
+    return text
+
+
+def _key(text: str) -> str:
+    if text and not _KEY.fullmatch(text):
+        raise ConfigInvalid(
+            "must be 1-100 letters, digits and . _ : -", where="--key", hint="one per request"
+        )
+    return text
+
+
+Number = Annotated[
+    str,
+    typer.Argument(metavar="NUMBER", help="Like GMBG-20260601-001.", callback=change_number),
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
@@ -35,7 +69,10 @@ TokenFile = Annotated[
 Key = Annotated[
     str,
     typer.Option(
-        "--key", metavar="KEY", help="For programs: again with it, nothing is done twice."
+        "--key",
+        metavar="KEY",
+        help="For programs: again with it, nothing is done twice.",
+        callback=_key,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
@@ -44,21 +81,32 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """How a verb was called, beyond what it is about."""
+    """How a verb that changes something was called, beyond what it is about."""
 
-    config: Path | None
-    token_file: Path | None
-    key: str = ""
-    as_json: bool = False
+    config: Config = None
+    token_file: TokenFile = None
+    key: Key = ""
+    as_json: Json = False
 
 
-def write(call: Call, path: str, body: Mapping[str, object]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a verb that only reads was called."""
+
+    config: Config = None
+    token_file: TokenFile = None
+    lang: Lang = None
+    as_json: Json = False
+
+
+def write(call: Call, path: str, body: Mapping[str, object]) -> int:
     """Ask the service to do something and say what came of it, in one line or as JSON."""
     from storewarden.wiring.service import service  # noqa: PLC0415 - httpx costs 0.2 s
 
     settings = site_config(call.config)
     with service(settings, os.environ, call.token_file) as client:
         say_done(client.write(path, body, call.key or new_key()), settings, call)
+    return Exit.FINE
 
 
 def say_done(answer: Mapping[str, Any], settings: SiteConfig, call: Call) -> None:
@@ -83,8 +131,9 @@ def style_of(settings: SiteConfig, language: Language | None) -> Style:
 
 
 def show_json(data: object) -> None:
-    """JSON on stdout."""
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    """JSON on stdout; letters that cannot be seen are escaped."""
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    typer.echo(_HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def new_key() -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 from storewarden.domain.errors import ConfigInvalid
 
-_DURATION = re.compile(r"(?:(\d{1,3})h)?(?:(\d{1,5})m)?")
+_DURATION = re.compile(r"(?:([0-9]{1,3})h)?(?:([0-9]{1,5})m)?")
+_MOST = timedelta(days=7)  # of work in one window
 _LONGEST = 200  # characters of an option that may still be the name of a file
 _MARK = "!"  # after a step's name: two persons
 
@@ -87,6 +88,8 @@ def duration(text: str) -> timedelta:
     span = timedelta(hours=int(found[1] or 0), minutes=int(found[2] or 0)) if found else None
     if not span:
         raise ConfigInvalid(f"{text!r} is no duration", where="--needs", hint="40m, 2h, 1h30m")
+    if span > _MOST:
+        raise ConfigInvalid("no work takes so long", where="--needs", hint="at most 168h")
     return span
 
 
@@ -106,6 +109,8 @@ def end_of(text: str, zone: tzinfo) -> str:
         day = date.fromisoformat(text)
     except ValueError:
         return moment(text, zone, "--until")
+    if day == date.max:
+        raise ConfigInvalid(f"{text!r} is too far away", where="--until")
     return _zoned(datetime.combine(day + timedelta(days=1), time()), zone)
 
 

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import typer
 
 from storewarden.cli import change_draft
-from storewarden.cli.change_call import Call, Json, Key, Number, Reason, TokenFile, write
+from storewarden.cli.change_call import Call, Number, Reason, write
 from storewarden.cli.exits import Exit
-from storewarden.cli.options import Config, site_config
+from storewarden.cli.gathered import gathered
+from storewarden.cli.options import site_config
 from storewarden.domain.change.record import Kind, Risk
 from storewarden.domain.errors import ConfigInvalid
 
@@ -63,6 +64,7 @@ FileOption = Annotated[
 Template = Annotated[bool, typer.Option("--template", help="Print such a file and end.")]
 
 
+@gathered
 def new(
     *,
     summary: Summary = "",
@@ -83,16 +85,13 @@ def new(
     until: Until = "",
     file: FileOption = None,
     template: Template = False,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Ask for a change; it gets its number and waits for approval."""
     if template:
         typer.echo(change_draft.TEMPLATE, nl=False)
         return Exit.FINE
-    settings = site_config(config)
+    settings = site_config(call.config)
     given = {
         "summary": summary,
         "kind": kind.value if kind else "",
@@ -109,11 +108,10 @@ def new(
     }
     body = _joined({name: value for name, value in given.items() if value}, file, settings)
     _require(body)
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, "/changes", body)
-    return Exit.FINE
+    return write(call, "/changes", body)
 
 
+@gathered
 def plan(
     number: Number,
     *,
@@ -124,15 +122,12 @@ def plan(
     rollback_by: RollbackOwner = "",
     window: Window = "",
     steps: Steps = None,
-    config: Config = None,
-    token_file: TokenFile = None,
-    key: Key = "",
-    as_json: Json = False,
+    call: Call,
 ) -> int:
     """Write parts of the plan anew (approvals so far are void), or owed paperwork."""
     if window == "next":
         raise ConfigInvalid("is for new changes", where="--window", hint="give START/END")
-    zone = _zone(site_config(config))
+    zone = _zone(site_config(call.config))
     given = {
         "reason": reason,
         "plan": change_draft.text_or_file(text),
@@ -140,9 +135,9 @@ def plan(
         "window": change_draft.window_body(window, "", zone),
         "steps": [change_draft.step_body(step) for step in steps or []],
     }
-    call = Call(config=config, token_file=token_file, key=key, as_json=as_json)
-    write(call, f"/changes/{number}/plan", {name: value for name, value in given.items() if value})
-    return Exit.FINE
+    return write(
+        call, f"/changes/{number}/plan", {name: value for name, value in given.items() if value}
+    )
 
 
 def _joined(given: dict[str, Any], file: Path | None, settings: SiteConfig) -> dict[str, Any]:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import wraps
 from typing import Any
 
 from storewarden.cli.change_words import EVENTS, LABELS, STATES, VALUES, phrase, word
+from storewarden.cli.printing import printable
+from storewarden.domain.change.overriding import approvals_of
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.change.plain import moment_of
 from storewarden.domain.change.record import Approval, Change, Debt, KeyStep
 from storewarden.domain.change.rules import spoken
+from storewarden.domain.maintenance.override import PEOPLE
 
 _WIDTH = 11  # columns of the labels
 _STORES = 8  # stores named before "more"
@@ -45,11 +49,24 @@ class Style:
         return word(VALUES, key, self.language)
 
 
+def _shown[**Given](
+    lines: Callable[Given, Iterator[str]],
+) -> Callable[Given, Iterator[str]]:
+    """Each line as a terminal may have it, whoever said what is in it."""
+
+    @wraps(lines)
+    def made(*args: Given.args, **named: Given.kwargs) -> Iterator[str]:
+        return map(printable, lines(*args, **named))
+
+    return made
+
+
+@_shown
 def change_lines(
     change: Change, waits_for: str, history: Sequence[Mapping[str, Any]], style: Style
 ) -> Iterator[str]:
     """The whole change."""
-    yield f"{change.number}  {_safe(change.draft.summary)}"
+    yield f"{change.number}  {printable(change.draft.summary)}"
     for label, lines in _sections(change, waits_for, style):
         yield from _labelled(word(LABELS, label, style.language), lines)
     yield from _labelled(
@@ -58,6 +75,7 @@ def change_lines(
     yield style.say("times", zone=style.zone)
 
 
+@_shown
 def row_lines(rows: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str]:
     """One line per change, and one for whose yes is missing."""
     if not rows:
@@ -68,12 +86,13 @@ def row_lines(rows: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str]:
         owed = f"  {word(LABELS, 'debts', style.language)}: {row['open_debts']}"
         yield (
             f"{row['number']}  {_padded(state, 12)} {_padded(about, 22)} "
-            f"{_safe(row['summary'])}{owed if row['open_debts'] else ''}"
+            f"{printable(row['summary'])}{owed if row['open_debts'] else ''}"
         )
         if row["waits_for"]:
             yield " " * 4 + style.say("waits_for", who=row["waits_for"])
 
 
+@_shown
 def debt_lines(debts: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str]:
     """One line per debt."""
     if not debts:
@@ -81,7 +100,7 @@ def debt_lines(debts: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str
     for debt in debts:
         due = style.at(moment_of(debt["due"], "due"))
         when = style.say("overdue" if debt["overdue"] else "due", at=due)
-        what = f": {_safe(debt['what'])}" if debt["what"] else ""
+        what = f": {printable(debt['what'])}" if debt["what"] else ""
         yield f"{debt['number']}  {style.value(debt['kind'])}{what}  {when}  {debt['owner']}"
 
 
@@ -102,6 +121,7 @@ def _sections(change: Change, waits_for: str, style: Style) -> Iterator[tuple[st
     yield "rollback", list(_rollback(change, style))
     yield "standing", list(_standing(change, style))
     yield "approvals", [_approval(each, style) for each in change.approvals]
+    yield "override", list(override_lines(change, style))
     yield "steps", [_step(each, style) for each in change.steps]
     yield "work", list(_work(change, style))
     yield "outcome", list(_outcome(change, style))
@@ -140,7 +160,7 @@ def _standing(change: Change, style: Style) -> Iterator[str]:
     standing = change.standing
     if standing is not None:
         until = style.at(standing.until)
-        yield style.say("standing_until", action=_safe(standing.action), at=until)
+        yield style.say("standing_until", action=printable(standing.action), at=until)
         yield style.say("runs", runs=standing.runs, failures=standing.failures)
 
 
@@ -148,8 +168,26 @@ def _approval(approval: Approval, style: Style) -> str:
     roles = style.say("as", roles=", ".join(spoken(role) for role in approval.roles))
     until = style.say("approved_until", at=style.at(approval.expires))
     validity = style.say("approval_void") if approval.expired else until
-    comment = f': "{_safe(approval.comment)}"' if approval.comment else ""
+    comment = f': "{printable(approval.comment)}"' if approval.comment else ""
     return f"{approval.person} {roles}, {style.at(approval.at)}, {validity}{comment}"
+
+
+def override_lines(change: Change, style: Style) -> Iterator[str]:
+    """Who asked to set the windows aside, why, who agreed; nothing when nobody asked."""
+    override = change.override
+    if override is None:
+        return
+    given, at = len(approvals_of(change)), style.at(override.expires)
+    over = override.expires <= style.now and change.started_at is None
+    key = "override_over" if over else "override_asked"
+    yield style.say(key, who=override.asked_by, at=at, given=given, needed=PEOPLE)
+    yield from _text(override.reason)
+    for each in override.approvals:
+        roles = style.say("as", roles=", ".join(spoken(role) for role in each.roles))
+        said = style.say("override_yes", who=each.person, roles=roles, at=style.at(each.at))
+        void = f", {style.say('approval_void')}" if each.expired else ""
+        comment = f': "{printable(each.comment)}"' if each.comment else ""
+        yield f"{said}{void}{comment}"
 
 
 def _step(step: KeyStep, style: Style) -> str:
@@ -159,7 +197,7 @@ def _step(step: KeyStep, style: Style) -> str:
         told.append(style.say("checked_by", who=step.checked_by))
     elif step.two_person:
         told.append(style.say("to_check" if step.done_by else "two_person"))
-    return f"[{'x' if done else ' '}] {_safe(step.name)} ({', '.join(told)})"
+    return f"[{'x' if done else ' '}] {printable(step.name)} ({', '.join(told)})"
 
 
 def _work(change: Change, style: Style) -> Iterator[str]:
@@ -182,20 +220,32 @@ def _debt(debt: Debt, style: Style) -> str:
     else:
         key = "overdue" if debt.due <= style.now else "due"
         when = style.say(key, at=style.at(debt.due))
-    what = f": {_safe(debt.what)}" if debt.what else ""
+    what = f": {printable(debt.what)}" if debt.what else ""
     return f"{style.value(debt.kind.value)}{what}, {when}"
 
 
 def _evidence(change: Change, style: Style) -> Iterator[str]:
     for each in change.evidence:
-        note = f": {_safe(each.note)}" if each.note else ""
+        note = f": {printable(each.note)}" if each.note else ""
         yield (
-            f"{style.value(each.kind.value)} {_safe(each.name)}, {each.size} bytes, "
+            f"{style.value(each.kind.value)} {printable(each.name)}, {each.size} bytes, "
             f"{each.by}, {style.at(each.at)}, sha256 {each.digest[:_HASH]}{note}"
         )
 
 
-_TELLING = ("comment", "reason", "text", "note", "step", "name", "debt", "tried", "ticket", "what")
+_TELLING = (
+    "comment",
+    "reason",
+    "text",
+    "note",
+    "step",
+    "name",
+    "debt",
+    "tried",
+    "ticket",
+    "what",
+    "override",
+)
 
 
 def _event(entry: Mapping[str, Any], style: Style) -> str:
@@ -203,9 +253,9 @@ def _event(entry: Mapping[str, Any], style: Style) -> str:
     body = entry["body"]
     kind = str(entry["kind"]).removeprefix("change ")
     who = str(body.get("by", ""))
-    name = style.say("itself") if who in ("", CLOCKWORK) else _safe(who)
+    name = style.say("itself") if who in ("", CLOCKWORK) else printable(who)
     said = [str(body[key]) for key in _TELLING if body.get(key)]
-    told = f": {_safe('; '.join(said))}" if said else ""
+    told = f": {printable('; '.join(said))}" if said else ""
     at = style.at(moment_of(entry["at"], "at"))
     return f"{at}  {name}  {word(EVENTS, kind, style.language)}{told}"
 
@@ -218,12 +268,7 @@ def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _text(text: str) -> list[str]:
     """The lines of somebody's text."""
-    return [_safe(line) for line in text.strip().splitlines()] if text.strip() else []
-
-
-def _safe(text: str) -> str:
-    """On one line, without anything a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return [printable(line) for line in text.strip().splitlines()] if text.strip() else []
 
 
 def _padded(text: str, width: int) -> str:

@@ -23,6 +23,7 @@ LABELS: Mapping[str, Pair] = {
     "rollback": ("rollback", "回滚方案"),
     "standing": ("standing", "常设"),
     "approvals": ("approvals", "审批"),
+    "override": ("override", "例外"),
     "steps": ("key steps", "关键步骤"),
     "debts": ("debts", "欠项"),
     "evidence": ("evidence", "证据"),
@@ -90,6 +91,8 @@ EVENTS: Mapping[str, Pair] = {
     "reminded": ("reminded", "催办"),
     "standing run": ("ran", "执行常设变更"),
     "ticket opened": ("ticket opened", "已建工单"),
+    "override asked": ("asked for an override", "申请例外"),
+    "override approved": ("approved the override", "批准例外"),
 }
 
 PHRASES: Mapping[str, Pair] = {
@@ -99,6 +102,12 @@ PHRASES: Mapping[str, Pair] = {
     "asked": ("{who}, {at}", "{who}，{at}"),
     "approved_until": ("until {at}", "有效期至 {at}"),
     "approval_void": ("no longer valid", "已失效"),
+    "override_asked": (
+        "asked by {who}, {given} of {needed} people said yes, until {at}",
+        "{who} 申请，{needed} 人中 {given} 人已批准，有效期至 {at}",
+    ),
+    "override_over": ("asked by {who}, ended {at}", "{who} 申请，已于 {at} 到期"),
+    "override_yes": ("{who} {roles}, {at}", "{who} {roles}，{at}"),
     "as": ("as {roles}", "角色 {roles}"),
     "two_person": ("two persons", "需双人复核"),
     "done_by": ("done by {who}", "{who} 完成"),

@@ -90,6 +90,25 @@ ENGLISH: Words = {
         "{error}",
         "until then changes wait for their tickets; see docs/operators/tickets.md",
     ),
+    "windows_none": ("no folder of calendars: every device has the quiet hours", ""),
+    "windows_ready": ("{rules} windows, blackouts, campaigns and holidays", ""),
+    "windows_provisional": (
+        "{rules} windows, blackouts, campaigns and holidays; provisional, because the public "
+        "holidays are not official yet: {years}",
+        "",
+    ),
+    "windows_broken": (
+        "{error}",
+        "correct it: until then no change can start; see docs/operators/window.md",
+    ),
+    "people_none": ("no people file: changes can be neither asked for nor approved", ""),
+    "people_nobody": ("nobody yet: changes can be neither asked for nor approved", ""),
+    "people_ready": ("{count}; every role that approves changes is held", ""),
+    "people_lacking": (
+        "nobody is there to approve as {roles}; each role needs a person of its own",
+        "give the role to somebody in the people file, or ask for another in changes.approvals",
+    ),
+    "people_broken": ("{error}", "correct it; see docs/operators/people.md"),
     "inventory_none": ("none configured: give -i, or set inventory in storewarden.yml", ""),
     "inventory_read": ("{hosts} hosts in {source}", ""),
     "inventory_broken": (
@@ -173,6 +192,21 @@ CHINESE: Words = {
     "tickets_local": ("台账本身，未配置其他系统", ""),
     "tickets_ready": ("{name} 应答正常，所需字段齐全", ""),
     "tickets_broken": ("{error}", "在此之前变更不会同步为工单；见 docs/operators/tickets.md"),
+    "windows_none": ("未配置日历目录：所有设备均按空闲时段处理", ""),
+    "windows_ready": ("窗口、封网、促销和假期共 {rules} 项", ""),
+    "windows_provisional": (
+        "窗口、封网、促销和假期共 {rules} 项；以下年份放假安排尚未公布，暂定：{years}",
+        "",
+    ),
+    "windows_broken": ("{error}", "改正它：在此之前变更无法开始；见 docs/operators/window.md"),
+    "people_none": ("没有人员文件：无法申请或审批变更", ""),
+    "people_nobody": ("尚无人员：无法申请或审批变更", ""),
+    "people_ready": ("{count} 人；所有审批角色均有人担任", ""),
+    "people_lacking": (
+        "没有人可以作为 {roles} 审批；每个角色需由不同的人担任",
+        "在人员文件中把该角色分配给某人，或修改 changes.approvals",
+    ),
+    "people_broken": ("{error}", "改正它；见 docs/operators/people.md"),
     "inventory_none": ("未配置清单：使用 -i，或在 storewarden.yml 中设置 inventory", ""),
     "inventory_read": ("{source} 中有 {hosts} 台主机", ""),
     "inventory_broken": (
@@ -203,6 +237,8 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "locale": ("locale", "语言环境"),
     "inventory": ("inventory", "清单"),
     "estate": ("estate", "资产"),
+    "windows": ("windows", "窗口"),
+    "people": ("people", "人员"),
     "tickets": ("tickets", "工单"),
 }
 

@@ -48,7 +48,8 @@ MEANINGS: dict[Exit, tuple[str, str]] = {
     Exit.FINE: ("fine", "nothing"),
     Exit.BELOW: (
         "below the bar: the score is under `--fail-under` (95 unless set otherwise),"
-        " `ledger verify` or `doctor` found a problem, or `change debts` something overdue",
+        " `ledger verify` or `doctor` found a problem, `change debts` something overdue,"
+        " or `notify list` a channel whose settings cannot be used",
         "read the report",
     ),
     Exit.USAGE: ("usage or configuration: nothing was started", "correct what the line names"),

@@ -17,6 +17,7 @@ import typer
 
 from storewarden.cli.exits import Exit, exit_of
 from storewarden.cli.group import Interrupted, ReaderGone
+from storewarden.cli.printing import printable
 from storewarden.domain.errors import StorewardenError
 
 
@@ -50,13 +51,14 @@ def _run(argv: Sequence[str] | None) -> int:
 
     arguments = list(argv) if argv is not None else None
     code = app(arguments, standalone_mode=False, prog_name="storewarden")
-    sys.stdout.flush()
+    if sys.stdout is not None:  # the shell may have closed it
+        sys.stdout.flush()
     return int(code) if isinstance(code, int) else Exit.FINE
 
 
 def _fail(line: str, code: Exit) -> int:
     try:
-        print(f"storewarden: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"storewarden: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201
     except BrokenPipeError:
         _quiet()
     return code

@@ -139,7 +139,7 @@ def expire(
     _say_expiry("past its retention", found)
     if found.results or found.documents:
         typer.echo(
-            'to delete it: open a change with the operation "delete records", have it approved,'
+            "to delete it: open a change with the operation record-deletion, have it approved,"
             " start it, then run this again with --change NUMBER"
         )
     return Exit.FINE

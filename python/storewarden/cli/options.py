@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storewarden.cli.printing import printable
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.reports import AuditReport, Format, Language, Page
 from storewarden.wiring import rendered
@@ -152,4 +153,4 @@ def _rename_over(target: Path, text: str) -> None:
 
 def say(line: str) -> None:
     """One line for the operator, beside the report."""
-    typer.echo(f"storewarden: {line}", err=True)
+    typer.echo(f"storewarden: {printable(line)}", err=True)

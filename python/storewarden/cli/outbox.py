@@ -14,6 +14,7 @@ from storewarden.cli.options import Config, say, site_config
 from storewarden.domain.errors import ConfigInvalid, Refused
 from storewarden.ports.outbox import Delivery
 from storewarden.wiring import Site, open_site
+from storewarden.wiring.site import operator
 
 if TYPE_CHECKING:
     from storewarden.config import SiteConfig
@@ -66,7 +67,7 @@ def retry(
                 "is not parked", where=f"{channel} {subject}", hint="storewarden outbox list"
             )
         for each in chosen:
-            site.outbox.release(channel, each.subject)
+            site.outbox.release(channel, each.subject, by=operator())
     typer.echo(f"{len(chosen)} released")
     _continue(settings, channel)
     return Exit.FINE
@@ -80,7 +81,7 @@ def skip(
     ] = "",
     config: Config = None,
 ) -> int:
-    """Leave out the one entry at which a parked delivery stopped; the ledger notes that."""
+    """Leave out the one entry at which a parked delivery stopped; the ledger notes who did."""
     settings = site_config(config)
     with _site(settings) as site:
         _require(site, channel)
@@ -89,7 +90,7 @@ def skip(
             raise ConfigInvalid(
                 "is not parked", where=f"{channel} {subject}", hint="storewarden outbox list"
             )
-        after = site.outbox.release(channel, subject, skip=True)
+        after = site.outbox.release(channel, subject, by=operator(), skip=True)
     typer.echo(f"left out: entry {after.through}")
     _continue(settings, channel)
     return Exit.FINE
@@ -97,13 +98,9 @@ def skip(
 
 def _site(settings: SiteConfig) -> Site:
     """Who only looks makes no ledger."""
-    if not settings.ledger.exists():
-        raise ConfigInvalid(
-            "there is no ledger",
-            where=str(settings.ledger),
-            hint="is this the right storewarden.yml?",
-        )
-    return open_site(settings)
+    site = open_site(settings)
+    site.require_ledger()
+    return site
 
 
 def _require(site: Site, channel: str) -> None:

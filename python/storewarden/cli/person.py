@@ -168,7 +168,7 @@ def _lifetime(text: str, zone: ZoneInfo) -> timedelta | None:
     """``30d``, or until a day ends; None for the longest there is."""
     if not text:
         return None
-    if re.fullmatch(r"\d{1,4}d", text):
+    if re.fullmatch(r"[0-9]{1,4}d", text):
         return timedelta(days=int(text[:-1]))
     try:
         day = date.fromisoformat(text) + timedelta(days=1)

@@ -66,6 +66,7 @@ def _serve(controller: Controller, host: str, port: int) -> int:
         while not stop.wait(min(look, _LOOK)):
             if not server.serving:
                 raise AdapterError("the HTTP server ended by itself", where=server.url)
+            controller.require_alone()
             if controller.alive():
                 notifier.alive()
         notifier.stopping()

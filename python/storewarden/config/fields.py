@@ -8,11 +8,13 @@ the path of a file, written so that it cannot be mistaken for anything else.
 from __future__ import annotations
 
 import os
+import re
 import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
@@ -48,6 +50,38 @@ def _secret_path(value: object, info: ValidationInfo) -> object:
     return _path(value, info)
 
 
+def _ledger_place(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and "://" in value:
+        return _server(value.strip())
+    return _path(value, info)
+
+
+def _server(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme == "postgresql" and len(parts.path) > 1 and parts.port != 0
+        keys = [key.lower() for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    except ValueError:  # brackets that do not close, a port that is no number
+        fits, keys = False, []
+    if not fits or any(c.isspace() for c in value):
+        raise ValueError("must be the path of a file, or postgresql://USER@HOST/DATABASE")
+    if parts.password is not None or any("password" in key for key in keys):
+        raise ValueError(
+            "must hold no password; secrets.ledger_password takes a reference to it, "
+            "or use PGPASSFILE"
+        )
+    return value
+
+
+def _reference(value: str) -> str:
+    if not re.fullmatch(r"(file|env|vault):\S.*", value):
+        raise ValueError(
+            "must be a reference: file:PATH, env:NAME or vault:MOUNT/PATH#FIELD; "
+            "a password itself never belongs in this file"
+        )
+    return value
+
+
 def _tuple(value: object) -> object:
     if isinstance(value, str):
         raise ValueError("must be a list, one entry per line after '- '")
@@ -77,6 +111,8 @@ def _between(low: int, high: int) -> Callable[[float], float]:
 
 SitePath = Annotated[Path, BeforeValidator(_path)]
 SecretPath = Annotated[Path, BeforeValidator(_secret_path)]
+SecretRef = Annotated[str, AfterValidator(_reference)]
+LedgerPlace = Annotated[Path | str, BeforeValidator(_ledger_place)]  # text: a server's address
 SitePaths = Annotated[tuple[SitePath, ...], BeforeValidator(_tuple)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
 VariableNames = Annotated[tuple[VariableName, ...], BeforeValidator(_tuple)]

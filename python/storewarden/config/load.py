@@ -127,8 +127,9 @@ def _explained(problem: ErrorDetails) -> tuple[str, str]:
         what = f"must be {problem['ctx']['expected']}"
     else:
         what = _SAYS.get(kind, problem["msg"].lower())
-    secret = place[0] in _NEAR_SECRETS or re.search(r"://.*@", str(problem["input"]))
-    return what, "" if secret else f"is {_short(problem['input'])}"
+    secret = place[0] in _NEAR_SECRETS or re.search(r"://.*(@|password)", str(problem["input"]))
+    silent = secret or isinstance(problem["input"], dict)  # "is dict" helps nobody
+    return what, "" if silent else f"is {_short(problem['input'])}"
 
 
 def _short(value: object) -> str:

@@ -2,6 +2,8 @@
 """YAML as plain data together with the line of every key, so that a refusal can say where.
 
 The rule: a key given twice is refused, because YAML itself would silently take the last.
+Whatever the parser stumbles over is a fault of the file: a service reads some of them again
+while it runs, and must not stumble with it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from pathlib import Path
 import yaml
 
 from storewarden.domain.errors import ConfigInvalid
+
+_LARGEST = 16 << 20  # bytes; more was given by mistake (a device, a log)
 
 type Place = tuple[str | int, ...]
 
@@ -36,7 +40,7 @@ def read_marked(path: Path, shown: str) -> MarkedYaml:
     Raises ConfigInvalid, with the line, when it cannot be read or is not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _read(path, shown)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigInvalid(
@@ -55,6 +59,19 @@ def read_marked(path: Path, shown: str) -> MarkedYaml:
         ) from error
     except yaml.YAMLError as error:
         raise ConfigInvalid(f"not valid YAML: {error}", where=shown) from error
+    except RecursionError:
+        raise ConfigInvalid("is nested too deep", where=shown) from None
+    except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        # A day that no calendar has, a tag that does not fit its value: the parser lets them out.
+        raise ConfigInvalid(f"not valid YAML: {error}", where=shown) from error
+
+
+def _read(path: Path, shown: str) -> str:
+    with path.open("rb") as stream:
+        content = stream.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ConfigInvalid("is too large (16 MiB)", where=shown)
+    return content.decode("utf-8-sig")
 
 
 def _marked(text: str, shown: str) -> MarkedYaml:

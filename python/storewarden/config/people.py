@@ -69,6 +69,7 @@ def read_people(path: Path) -> tuple[Member, ...]:
         page = _Page.model_validate(content.data)
     except ValidationError as error:
         raise _refusal(error, content, path) from None
+    _require_each_once(page, content, path)
     return tuple(_member(name, listed) for name, listed in page.people.items())
 
 
@@ -87,8 +88,8 @@ def _role(value: str) -> str:
 
 
 def _text(value: str) -> str:
-    if not value.strip() or len(value) > 100 or any(ord(letter) < ord(" ") for letter in value):
-        raise ValueError("must be one line of text")
+    if not value.strip() or len(value) > 100 or not value.isprintable():
+        raise ValueError("must be one line of printable text")
     return value.strip()
 
 
@@ -137,6 +138,22 @@ class _Page(BaseModel):
     ]
 
 
+def _require_each_once(page: _Page, content: MarkedYaml, path: Path) -> None:
+    """Somebody with two entries would be the second person to what the first one did."""
+    owners: dict[str, str] = {}
+    for name, listed in page.people.items():
+        address = listed.email.casefold()
+        if not address or listed.left is not None:
+            continue
+        if address in owners:
+            raise ConfigInvalid(
+                f"people.{name}.email: is the address of {owners[address]}",
+                where=f"{path}:{content.line(('people', name, 'email'))}",
+                hint="one person, one entry, one address of their own",
+            )
+        owners[address] = name
+
+
 def _member(name: str, listed: _Listed) -> Member:
     person = Person(
         id=name,
@@ -158,6 +175,8 @@ def _refuse_open(path: Path) -> None:
             where=str(path),
             hint="named by people.file",
         ) from None
+    if not stat.S_ISREG(mode):  # a named pipe would hold up everybody who shows a token
+        raise ConfigInvalid("is no file", where=str(path), hint="named by people.file")
     if mode & _ANYBODY_WRITES:
         raise ConfigInvalid(
             "may be written by anybody", where=str(path), hint=f"chmod o-w {path.name}"

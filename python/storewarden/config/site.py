@@ -7,6 +7,7 @@ The template of `storewarden init` shows every key; a test keeps the two togethe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -18,9 +19,11 @@ from storewarden.config.controller import ControllerConfig
 from storewarden.config.fields import (
     AtOnce,
     Forks,
+    LedgerPlace,
     Minutes,
     Percent,
     SecretPath,
+    SecretRef,
     ShardSize,
     SitePath,
     SitePaths,
@@ -85,10 +88,20 @@ class SshConfig(_Section):
 
 
 class SecretsConfig(_Section):
-    """Files that hold secrets. Only their paths are ever known here."""
+    """Where secrets are. Only paths and references are ever known here."""
 
     vault_password_file: SecretPath | None = None
     become_password_file: SecretPath | None = None
+    ledger_password: SecretRef | None = None  # of the PostgreSQL user
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The files that are set, by their keys."""
+        found = {
+            "vault_password_file": self.vault_password_file,
+            "become_password_file": self.become_password_file,
+        }
+        return {key: path for key, path in found.items() if path is not None}
 
 
 class EstateConfig(_Section):
@@ -104,7 +117,7 @@ class SiteConfig(_Section):
     site: SiteSection = SiteSection()
     inventory: SitePaths = ()
     state_dir: SitePath
-    ledger: SitePath
+    ledger: LedgerPlace
     ansible: AnsibleConfig = AnsibleConfig()
     audit: AuditConfig = AuditConfig()
     ssh: SshConfig = SshConfig()
@@ -127,5 +140,14 @@ class SiteConfig(_Section):
     @property
     def anchor_file(self) -> Path:
         """Where anchors of the journal are kept; beside the ledger unless the settings say more."""
-        beside = self.ledger.with_name(f"{self.ledger.name}.anchors")
-        return self.controller.anchor_file or beside
+        return self.controller.anchor_file or self.beside_ledger("anchors")
+
+    @property
+    def ledger_file(self) -> Path | None:
+        """The ledger's file; None when the ledger lies on a PostgreSQL server."""
+        return self.ledger if isinstance(self.ledger, Path) else None
+
+    def beside_ledger(self, name: str) -> Path:
+        """A file or folder that belongs to the ledger; in state_dir when that is on a server."""
+        file = self.ledger_file or self.state_dir / "ledger"
+        return file.with_name(f"{file.name}.{name}")

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from storewarden.domain.errors import AdapterError
-from storewarden.domain.outbox.delivery import BackOff, Failure, next_try
+from storewarden.domain.errors import AdapterError, StorewardenError
+from storewarden.domain.outbox.delivery import BackOff, Failure, next_try, still_waits
 from storewarden.domain.outbox.notice import Text
+from storewarden.domain.outbox.ticket import note_key
 from storewarden.ports.clock import Clock
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import Anchor, AnchorFile, Head, Ledger
@@ -88,7 +89,8 @@ class Anchoring:
             return head.sequence > 0
         own = sum(anchor.sequence == last.sequence for anchor in self._laid or ())
         news = head.sequence - last.sequence - own
-        late = now - last.at >= timedelta(hours=self._parts.hours)
+        # An anchor from the future was laid down by a clock that has been put back since.
+        late = last.at > now or now - last.at >= timedelta(hours=self._parts.hours)
         return news >= self._parts.entries or (news > 0 and late)
 
     def _lay_in_file(self, anchor: Anchor) -> None:
@@ -101,11 +103,11 @@ class Anchoring:
         there = _newest(self._laid or (), place)
         if newest is None or (there is not None and there.sequence >= newest.sequence):
             return
-        if now < self._retry.get(system.name, now):
+        if still_waits(self._retry.get(system.name), now):
             return
         try:
             ticket = self._write(system, newest)
-        except AdapterError as error:
+        except StorewardenError as error:  # also a secret that is gone
             self._failed(system.name, error)
             return
         self._failures.pop(system.name, None)
@@ -117,13 +119,15 @@ class Anchoring:
         draft = TicketDraft(run_id=RUN_ID, title=_TITLE.in_(language), body=_BODY.in_(language))
         ticket = system.open(draft).id
         text = f"{anchor.sequence} {anchor.hash} {stamp(anchor.at)}"
-        system.note(ticket, TicketNote(key=f"{RUN_ID}/{anchor.sequence}", text=text))
+        key = note_key(RUN_ID, anchor.sequence, anchor.hash)
+        system.note(ticket, TicketNote(key=key, text=text))
         return ticket
 
-    def _failed(self, system: str, error: AdapterError) -> None:
+    def _failed(self, system: str, error: StorewardenError) -> None:
         """Whatever it was, it is tried again: the mirror tells people of refusals."""
         attempts = self._failures.get(system, 0) + 1
-        failure = Failure(text=str(error), retryable=True, retry_after=error.retry_after)
+        wished = error.retry_after if isinstance(error, AdapterError) else None
+        failure = Failure(text=str(error), retryable=True, retry_after=wished)
         at = next_try(failure, attempts, self._parts.clock.now(), self._parts.backoff)
         self._failures[system] = attempts
         self._retry[system] = at or self._parts.clock.now() + self._parts.backoff.longest

@@ -14,21 +14,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import islice
 from typing import NoReturn
 
 from storewarden.domain.change.approvals import missing, waits_for
 from storewarden.domain.change.asking import owed
-from storewarden.domain.change.commands import Attach, Circumstances, Command, Start
+from storewarden.domain.change.commands import (
+    ApproveOverride,
+    Attach,
+    Circumstances,
+    Command,
+    Start,
+)
+from storewarden.domain.change.debts import Owed, debts
 from storewarden.domain.change.decide import decide
 from storewarden.domain.change.events import Decision
 from storewarden.domain.change.opening import open_change
 from storewarden.domain.change.people import Person
+from storewarden.domain.change.plain import plain_value
 from storewarden.domain.change.record import (
     Change,
-    Debt,
     DebtKind,
     Draft,
     EvidenceKind,
@@ -53,6 +60,7 @@ from storewarden.ports.ledger import JournalEntry
 LARGEST_DOCUMENT = 32 << 20
 """Bytes of a piece of evidence: an HTML report over a large fleet is a few MB."""
 
+_SHOWN = 40  # characters of a name in a message
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _NUMBER = re.compile(r"[A-Z][A-Z0-9]{0,11}-\d{8}-\d{3,9}")
 
@@ -67,6 +75,15 @@ type JudgeStart = Callable[[Change, datetime], Circumstances]
 
 type NextWindow = Callable[[Draft, timedelta, datetime], Span | None]
 """The first time from then on at which the draft's work would fit; None when there is none."""
+
+
+type IsPerson = Callable[[str], bool]
+"""Whether there is somebody of that id now."""
+
+
+def anybody(_id: str) -> bool:
+    """An ``IsPerson`` of a site that keeps no people."""
+    return True
 
 
 def no_rules(_change: Change, _now: datetime) -> Circumstances:
@@ -96,6 +113,7 @@ class DeskParts:
     zone: tzinfo
     judge_start: JudgeStart = no_rules
     next_window: NextWindow = no_windows
+    is_person: IsPerson = anybody
     prefix: str = "GMBG"
 
 
@@ -133,16 +151,6 @@ class Document:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """One open debt and where it stands."""
-
-    number: str
-    owner: str
-    debt: Debt
-    overdue: bool
-
-
 class ChangeDesk:
     """Reads and changes changes for one person. Every method raises the leaves of
     ``domain.errors``; Refused carries the rule's reason and what to do."""
@@ -176,7 +184,8 @@ class ChangeDesk:
     def act(self, number: str, key: str, command: Command) -> Change:
         """Do what ``command`` asks; the same ``key`` again changes nothing.
 
-        Of a Start the circumstances are found out here, whatever the command says.
+        Raises LedgerConflict when that key asked for something else: it would be lost. Of a
+        Start the circumstances are found out here, whatever the command says.
         """
         change = self.change(number)
         now = self._parts.clock.now()
@@ -188,7 +197,12 @@ class ChangeDesk:
             return decide(current, asked, self.person, self._parts.rules, now)
 
         full = self._key(type(asked).__name__.lower(), key)
-        return _accepted(self._parts.book.amend(number, full, judge))
+        amended = self._parts.book.amend(number, full, judge)
+        if not amended.new and not _the_same(asked, amended.decision):
+            raise LedgerConflict(
+                "this key has asked for something else", where=number, hint="take a new key"
+            )
+        return _accepted(amended)
 
     def attach(self, number: str, key: str, document: Document) -> Change:
         """Store a document and attach it. Stored first: a record never names what is not there."""
@@ -255,13 +269,10 @@ class ChangeDesk:
     def debts(self, *, overdue: bool = False) -> tuple[Owed, ...]:
         """Debts that are not settled, the most urgent first."""
         now = self._parts.clock.now()
-        owed = [
-            Owed(number=noted.number, owner=noted.owner, debt=debt, overdue=debt.due <= now)
-            for noted in self._parts.index.current()
-            for debt in noted.debts
-            if debt.due <= now or not overdue
-        ]
-        return tuple(sorted(owed, key=lambda each: (each.debt.due, each.number)))
+        indebted = (noted.number for noted in self._parts.index.current() if noted.debts)
+        found = (self._parts.book.change(number) for number in indebted)
+        every = debts((change for change in found if change is not None), now)
+        return tuple(each for each in every if each.overdue or not overdue)
 
     def _perhaps_mine(self) -> list[str]:
         """Numbers of changes that are, or wait for anybody's yes; newest first."""
@@ -282,14 +293,16 @@ class ChangeDesk:
     def _mine(self, change: Change) -> bool:
         if self.person.id in (change.requester, change.owner):
             return True
-        if not self.waits_for(change):
-            return False
-        roles = missing(change, self._parts.rules, self._parts.clock.now())
+        rules, now = self._parts.rules, self._parts.clock.now()
+        if not decide(change, ApproveOverride(), self.person, rules, now).refusal:
+            return True
+        roles = missing(change, rules, now) if self.waits_for(change) else ()
         return bool(self.person.roles.intersection(roles))
 
     def _draft(self, request: ChangeRequest) -> Draft:
         """With its items; resolved before the lock is taken, since Ansible is slow."""
         _require_operation(request.operation)
+        self._require_owner(request.owner)
         draft = Draft(
             summary=request.summary,
             kind=request.kind,
@@ -312,6 +325,15 @@ class ChangeDesk:
                 "no window is long enough", where="window", hint="storewarden window calendar"
             )
         return replace(draft, window=window)
+
+    def _require_owner(self, owner: str) -> None:
+        """A misspelt owner would be reminded of nothing, and the real one could approve."""
+        if owner and owner != self.person.id and not self._parts.is_person(owner):
+            raise ConfigInvalid(
+                f"{owner[:_SHOWN]!r} is nobody in the people file",
+                where="owner",
+                hint="storewarden person list",
+            )
 
     def _key(self, verb: str, key: str) -> str:
         """Keys of one person cannot meet those of another, nor those of another command."""
@@ -342,6 +364,22 @@ def _alike(recorded: Draft, asked: Draft) -> bool:
     """The same request, as far as its author can tell: a window may have moved meanwhile."""
     owner = asked.owner or recorded.owner
     return replace(asked, window=recorded.window, items=recorded.items, owner=owner) == recorded
+
+
+def _the_same(asked: Command, decision: Decision) -> bool:
+    """Whether what was recorded says what is asked now, as far as it says it at all. What a
+    refusal was about is not recorded word for word."""
+    if decision.refusal:
+        return True
+    recorded: dict[str, object] = {}
+    for event in decision.events:
+        recorded = {**event.data, **recorded}
+    given = {each.name: getattr(asked, each.name) for each in fields(asked)}
+    return all(
+        plain_value(value) == recorded[name]
+        for name, value in given.items()
+        if name in recorded and value is not None
+    )
 
 
 def _no_such(number: str) -> NoReturn:

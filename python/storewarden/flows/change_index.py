@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 
 from storewarden.domain.change.asking import owed
+from storewarden.domain.change.overriding import people_missing
 from storewarden.domain.change.record import Change, Debt, DebtKind, State
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.ledger import Ledger
@@ -21,7 +22,7 @@ _CHANGE = "change "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """One change in short; ``asks`` is true while somebody's approval is wanted."""
+    """One change in short; ``asks``: somebody's yes is wanted, to it or to its override."""
 
     number: str
     state: State
@@ -72,11 +73,12 @@ class ChangeIndex:
 
 
 def _noted(change: Change) -> Noted:
+    asks = change.state is State.REQUESTED or owed(change, DebtKind.APPROVAL) is not None
     return Noted(
         number=change.number,
         state=change.state,
         requester=change.requester,
         owner=change.owner,
-        asks=change.state is State.REQUESTED or owed(change, DebtKind.APPROVAL) is not None,
+        asks=asks or people_missing(change) > 0,
         debts=tuple(debt for debt in change.debts if debt.settled_at is None),
     )

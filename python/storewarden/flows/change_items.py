@@ -98,7 +98,7 @@ class EstateItems:
     def _answer(self, limit: str) -> _Answer:
         with self._lock:
             now = self._clock.now()
-            kept = {k: a for k, a in self._known.items() if now - a.at < _KEPT}
+            kept = {k: a for k, a in self._known.items() if timedelta(0) <= now - a.at < _KEPT}
             self._known = kept if len(kept) < _MOST else {}
             if limit not in self._known:
                 self._known[limit] = self._resolve(limit, now)

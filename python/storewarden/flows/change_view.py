@@ -7,9 +7,10 @@ that a reader may make a ``Change`` of it again.
 
 from __future__ import annotations
 
+from storewarden.domain.change.debts import Owed
 from storewarden.domain.change.plain import plain, plain_value, stamp
 from storewarden.domain.change.record import Change
-from storewarden.flows.change_desk import ChangeDesk, Owed
+from storewarden.flows.change_desk import ChangeDesk
 from storewarden.ports.ledger import JournalEntry
 
 
@@ -54,6 +55,7 @@ def debt(owed: Owed) -> dict[str, object]:
     """One open debt."""
     return {
         "number": owed.number,
+        "summary": owed.summary,
         "owner": owed.owner,
         "kind": owed.debt.kind.value,
         "due": stamp(owed.debt.due),

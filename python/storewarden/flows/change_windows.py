@@ -2,16 +2,19 @@
 """What windows and opening hours say to a change: may it start now, and when would it fit.
 
 All its hosts have to be allowed at once, so the strictest of them decides. An emergency is
-never stopped by an inventory or a calendar that cannot be read: it acts first.
+never stopped by an inventory or a calendar that cannot be read: it acts first. An override
+that the change carries is judged with it; where it sets a "no" aside, the answer says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from storewarden.domain.change.commands import Circumstances
+from storewarden.domain.change.overriding import override_of, override_told
 from storewarden.domain.change.record import Change, Draft, Kind, Span
 from storewarden.domain.errors import StorewardenError
 from storewarden.domain.estate.device import Device
@@ -71,20 +74,20 @@ class ChangeWindows:
                 forbidden=f"no longer in the inventory: {', '.join(gone[:_SHOWN])}",
                 hint="its items were frozen when it was opened; open a new change",
             )
-        groups = _alike(devices, almanac, operation)
-        answers = [
-            (members, judge(Question(device=members[0], operation=operation), almanac, now))
-            for members in groups
-        ]
+        answers = []
+        for members in _alike(devices, almanac, operation):
+            asked = Question(device=members[0], operation=operation, override=override_of(change))
+            answers.append((members, judge(asked, almanac, now)))
         against = [(members, answer) for members, answer in answers if not answer.allowed]
-        trading = sorted({each.store or each.name for each in devices if _open(each, now)})
+        trading = tuple(sorted({each.store or each.name for each in devices if _open(each, now)}))
         if not against:
-            return Circumstances(trading=tuple(trading))
+            aside = [(members, each) for members, each in answers if each.overridden]
+            return Circumstances(trading=trading, override=_aside(change, aside, almanac))
         reasons = [_told(members, answer, almanac) for members, answer in against[:_SHOWN]]
         return Circumstances(
             forbidden="; ".join(reasons),
             hint=_when([answer for _members, answer in against], almanac),
-            trading=tuple(trading),
+            trading=trading,
         )
 
     def _of(self, hosts: Iterator[str]) -> tuple[Device, ...]:
@@ -120,6 +123,20 @@ def _open(device: Device, now: datetime) -> bool:
     if device.hours is None or not device.tz:
         return False
     return device.hours.open_at(now.astimezone(ZoneInfo(device.tz)))
+
+
+def _aside(
+    change: Change, aside: Sequence[tuple[Sequence[Device], WindowDecision]], almanac: Almanac
+) -> str:
+    """Who set which "no" aside, and why; "" when there was none."""
+    override = override_of(change)
+    if override is None or not aside:
+        return ""
+    reasons = [
+        _told(members, replace(answer, reasons=answer.overridden), almanac)
+        for members, answer in aside[:_SHOWN]
+    ]
+    return f"{override_told(override)}; set aside: {'; '.join(reasons)}"
 
 
 def _told(members: Sequence[Device], answer: WindowDecision, almanac: Almanac) -> str:

@@ -12,8 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storewarden.domain.change.approvals import unfillable
+from storewarden.domain.change.people import Person
+from storewarden.domain.change.rules import ApprovalRules, spoken
 from storewarden.domain.errors import StorewardenError
 from storewarden.domain.estate.device import read_estate
+from storewarden.domain.maintenance.calendar import Calendar
 from storewarden.ports.inventory import Inventory
 from storewarden.ports.machine import FileFacts, Machine, MachineFacts, Places
 
@@ -26,8 +30,9 @@ OLDEST_YEAR = 2025  # before that nothing of this can have been installed
 LAST_YEAR = 2100
 
 type Bounds = tuple[tuple[int, int], tuple[int, int] | None]
-LedgerProbe = Callable[[Path], str]
-"""Opens the ledger at a path for reading; its schema version. Raises StorewardenError."""
+LedgerProbe = Callable[[Path | str], str]
+"""Opens the ledger at a path or address for reading; its schema version, "" when a server has
+none yet. Raises StorewardenError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,12 @@ class Examination:
     tickets: Callable[[], str] | None = None
     """Asks the ticket system whether it would take tickets; its name, or empty when there is
     none. Raises StorewardenError."""
+    windows: Callable[[], Calendar | None] | None = None
+    """Reads the site's calendars, None when there is no folder of them. Raises
+    StorewardenError."""
+    people: Callable[[], tuple[Person, ...] | None] | None = None
+    """Reads who is there, None when there is no people file. Raises StorewardenError."""
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
 
 
 def examine(wanted: Examination, machine: Machine) -> tuple[Check, ...]:
@@ -70,6 +81,8 @@ def examine(wanted: Examination, machine: Machine) -> tuple[Check, ...]:
         *judge_clock(facts),
         *judge_locale(facts),
         *_inventory(wanted),
+        *_windows(wanted),
+        *_people(wanted),
         *_tickets(wanted),
     )
 
@@ -191,15 +204,18 @@ def _ledger(facts: MachineFacts, wanted: Examination) -> Iterator[Check]:
     path = wanted.places.ledger
     if facts.ledger_kind == "absent":
         yield _good("ledger", "ledger_absent", path=path)
-    elif facts.ledger_kind != "sqlite":
+    elif facts.ledger_kind not in ("sqlite", "server"):
         yield _bad("ledger", "ledger_foreign", path=path)
     elif wanted.probe is None:
         yield _good("ledger", "ledger_there", path=path)
     else:
         try:
-            yield _good("ledger", "ledger_opens", path=path, schema=wanted.probe(path))
+            schema = wanted.probe(path)
         except StorewardenError as error:
             yield _bad("ledger", "ledger_broken", path=path, error=error)
+            return
+        code = "ledger_opens" if schema else "ledger_absent"
+        yield _good("ledger", code, path=path, schema=schema)
 
 
 def judge_clock(facts: MachineFacts) -> Iterator[Check]:
@@ -250,6 +266,47 @@ def _inventory(wanted: Examination) -> Iterator[Check]:
     else:
         stores = len({device.store for device in estate.devices})
         yield _good("estate", "estate_complete", hosts=len(estate.devices), stores=stores)
+
+
+# --- windows and people -----------------------------------------------------------------------
+
+
+def _windows(wanted: Examination) -> Iterator[Check]:
+    """A calendar that cannot be read stops every start of a change; a year without official
+    holidays is no problem yet, but has to be known."""
+    if wanted.windows is None:
+        return
+    try:
+        calendar = wanted.windows()
+    except StorewardenError as error:
+        yield _bad("windows", "windows_broken", error=error)
+        return
+    if calendar is None:
+        yield _good("windows", "windows_none")
+        return
+    years = ", ".join(str(year) for year in sorted({each.year for each in calendar.provisional}))
+    code = "windows_provisional" if years else "windows_ready"
+    yield _good("windows", code, rules=len(calendar.rules), **({"years": years} if years else {}))
+
+
+def _people(wanted: Examination) -> Iterator[Check]:
+    """A role that approvals ask for and nobody holds is found when it is too late."""
+    if wanted.people is None:
+        return
+    try:
+        people = wanted.people()
+    except StorewardenError as error:
+        yield _bad("people", "people_broken", error=error)
+        return
+    if not people:
+        yield _good("people", "people_none" if people is None else "people_nobody")
+        return
+    lacking = unfillable(wanted.approvals, people)
+    if lacking:
+        roles = ", ".join(spoken(role) for role in lacking)
+        yield _bad("people", "people_lacking", roles=roles)
+    else:
+        yield _good("people", "people_ready", count=len(people))
 
 
 # --- other systems ----------------------------------------------------------------------------

@@ -24,14 +24,15 @@ from storewarden.domain.change.events import ChangeEvent, Decision, EventKind
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.change.plain import entry_kind
 from storewarden.domain.change.record import Change
-from storewarden.domain.errors import AdapterError, LedgerConflict
-from storewarden.domain.outbox.delivery import BackOff, Failure, next_try
+from storewarden.domain.errors import AdapterError, LedgerConflict, StorewardenError
+from storewarden.domain.outbox.delivery import BackOff, Failure, next_try, still_waits
 from storewarden.domain.outbox.delivery_words import BLOCKED
 from storewarden.domain.outbox.ledger_words import PARKED
 from storewarden.domain.outbox.notice import Event
 from storewarden.domain.outbox.ticket import (
     Voice,
     ends_ticket,
+    note_key,
     note_words,
     resolution,
     ticket_words,
@@ -47,6 +48,7 @@ from storewarden.ports.tickets import Attachment, TicketDraft, TicketNote, Ticke
 _ENTRIES = 200  # per tick, so that a stop never waits for more than a few requests
 _SUBJECTS = 50
 _REMEMBERED = 500
+_HOPELESS = 40  # as good as so many failures: a person has to act, so there is no hurry
 _IN_A_ROW = 3  # failures of different tickets, until it is the system that is away
 _TICKET_KIND = entry_kind(EventKind.TICKET)
 _EVIDENCE_KIND = entry_kind(EventKind.EVIDENCE)
@@ -81,10 +83,10 @@ class Mirror:
 
     def tick(self, now: datetime) -> datetime | None:
         """Pass on what is due; when to come again."""
-        if self._rest_until is not None and now < self._rest_until:
+        if still_waits(self._rest_until, now):
             return self._rest_until
         self._rest_until = None
-        round_ = _Round(limit=1 if self._down else _IN_A_ROW)
+        round_ = _Round(probing=self._down > 0)
         for delivery in self._parts.outbox.due(self.channel, now, limit=_SUBJECTS):
             if not round_.goes_on or self._parts.stopping():
                 break
@@ -93,8 +95,8 @@ class Mirror:
 
     def _after(self, round_: _Round, now: datetime) -> datetime | None:
         if round_.last_failure is not None and (round_.failures >= round_.limit or round_.blocked):
-            self._down += 1
-            attempts = 40 if round_.blocked else self._down  # a person has to act: no hurry
+            self._down = 1 if round_.passed else self._down + 1
+            attempts = _HOPELESS if round_.blocked else self._down
             at = self._parts.clock.now()
             again = replace(round_.last_failure, retryable=True)
             self._rest_until = next_try(again, attempts, at, self._parts.backoff)
@@ -174,12 +176,12 @@ class Mirror:
         if not self._is_about(entry):
             attachments, missing = self._attachments(entry)
             text = note_words(event, entry.hash, self._parts.voice) + missing
-            key = f"{change.number}/{entry.sequence}"
+            key = note_key(change.number, entry.sequence, entry.hash)
             note = TicketNote(key=key, text=text, attachments=attachments)
             self._write(ticket, change.number, note)
         if ends_ticket(entry.kind):
             with _foreign():
-                self._parts.system.close(ticket, resolution(event))
+                self._parts.system.close(ticket, resolution(event, self._parts.voice))
 
     def _write(self, ticket: str, subject: str, note: TicketNote) -> None:
         if subject not in self._noted:  # first time in this process, or after a failure
@@ -231,9 +233,10 @@ class Mirror:
     def _healthy(self, round_: _Round) -> bool:
         """Whether the system works for us at all, so that the refusal was about the entry."""
         try:
-            self._parts.system.check()
-        except AdapterError as error:
-            round_.blocked = not error.retryable
+            with _foreign():
+                self._parts.system.check()
+        except _Refusal as refusal:
+            round_.blocked = not refusal.error.retryable
             return False
         return True
 
@@ -268,13 +271,18 @@ class _Progress:
 
 @dataclass(slots=True, kw_only=True)
 class _Round:
-    """What happened in one tick; ``limit`` failures without a success between end it."""
+    """What happened in one tick. After a round in which nothing passed (``probing``) one failure
+    ends it; as soon as something passes, it takes several without a success between."""
 
-    limit: int
+    probing: bool
     passed: int = 0
     failures: int = 0
     blocked: bool = False
     last_failure: Failure | None = None
+
+    @property
+    def limit(self) -> int:
+        return 1 if self.probing and not self.passed else _IN_A_ROW
 
     @property
     def goes_on(self) -> bool:
@@ -294,7 +302,8 @@ class _Round:
 
 
 class _Refusal(Exception):
-    """The ticket system failed; errors of our own ledger are not its fault and pass by."""
+    """The ticket system failed, or what we need to speak to it; errors of our own ledger are not
+    its fault and pass by."""
 
     def __init__(self, error: AdapterError) -> None:
         super().__init__(str(error))
@@ -308,6 +317,8 @@ def _foreign() -> Iterator[None]:
         yield
     except AdapterError as error:
         raise _Refusal(error) from error
+    except StorewardenError as error:  # a secret that is gone, a template that does not fit
+        raise _Refusal(AdapterError(error.what, where=error.where, hint=error.hint)) from error
 
 
 def _event(entry: JournalEntry) -> Event:

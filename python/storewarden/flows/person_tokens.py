@@ -22,9 +22,13 @@ WITHDRAWN = "token withdrawn"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenParts:
-    """``longest`` is how long a token may live, ``by`` who acts, as the system knows them."""
+    """``longest`` is how long a token may live, ``by`` who acts, as the system knows them.
 
-    people: People
+    ``people`` are asked for when they are needed: taking a token away must not fail because
+    somebody broke the people file.
+    """
+
+    people: Callable[[], People]
     book: TokenBook
     ledger: Ledger
     clock: Clock
@@ -66,8 +70,10 @@ def withdraw_tokens(parts: TokenParts, person: str) -> tuple[TokenFacts, ...]:
     """Accept no token of ``person`` any more; those that were accepted until now.
 
     Somebody who has left the people file may be named as well. The tokens go first here: what
-    must not work any longer shall not wait for a ledger.
+    must not work any longer shall not wait for a ledger. Raises ConfigInvalid for a name that
+    nobody has or had: misspelt, it would leave the right one with their tokens.
     """
+    _require_known(parts, person)
     ended = parts.book.withdraw(person)
     for facts in ended:
         body = {"person": person, "token": facts.id, "by": parts.by}
@@ -87,19 +93,28 @@ def list_people(parts: TokenParts) -> tuple[Standing, ...]:
             tokens=sum(facts.person == person.id for facts in valid),
             expires=max((f.expires for f in valid if f.person == person.id), default=None),
         )
-        for person in parts.people.everybody()
+        for person in parts.people().everybody()
     )
 
 
 def _require(parts: TokenParts, person: str) -> None:
-    trouble = parts.people.trouble()
+    people = parts.people()
+    trouble = people.trouble()
     if trouble:
         raise ConfigInvalid(f"people cannot be read: {trouble}", hint="no token was made")
-    if parts.people.person(person) is None:
+    if people.person(person) is None:
         raise ConfigInvalid(
             f"{person!r} is nobody in the people file",
             where="person",
             hint="storewarden person list",
+        )
+
+
+def _require_known(parts: TokenParts, person: str) -> None:
+    had = any(facts.person == person for facts in parts.book.tokens())
+    if not had and parts.people().person(person) is None:
+        raise ConfigInvalid(
+            f"{person!r} has and had no token", where="person", hint="storewarden person list"
         )
 
 

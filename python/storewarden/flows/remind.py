@@ -11,7 +11,7 @@ still due.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from storewarden.domain.change.due import due, next_due
 from storewarden.domain.change.record import Change
@@ -44,9 +44,13 @@ class Reminding:
         self.every = timedelta(hours=1)
         self._next: dict[str, datetime] = {}
         self._read_to: int | None = None
+        self._ticked = datetime.min.replace(tzinfo=UTC)
 
     def tick(self, now: datetime) -> datetime | None:
         """Record what is due; when to come again. One broken change does not stop the others."""
+        if now < self._ticked:  # the clock was put back: what was noted since means nothing
+            self._next, self._read_to = {}, None
+        self._ticked = now
         self._catch_up()
         troubles = []
         for number in [number for number, at in self._next.items() if at <= now]:

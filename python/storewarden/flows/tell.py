@@ -5,23 +5,27 @@ What to say and when is decided in ``domain.outbox``; here the journal is read, 
 sent and the cursor moved. A message that was taken just before we died is sent again: told
 twice is better than not told. Documents (an audit's report) go along where the channel takes
 them.
+
+What waits is kept in memory, so that a long night is not read anew every minute, and so that
+urgent news are seen however much lies before them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from storewarden.domain.change.approvals import missing
 from storewarden.domain.change.record import Change
 from storewarden.domain.change.rules import ApprovalRules
-from storewarden.domain.errors import AdapterError
+from storewarden.domain.errors import AdapterError, StorewardenError
 from storewarden.domain.outbox.bulletin import Bulletin
 from storewarden.domain.outbox.delivery import BackOff, Failure, next_try
-from storewarden.domain.outbox.digest import ChannelRules, Plan, plan_messages
+from storewarden.domain.outbox.delivery_words import BLOCKED
+from storewarden.domain.outbox.digest import ChannelRules, Plan, hears, plan_messages
 from storewarden.domain.outbox.ledger_words import PARKED
-from storewarden.domain.outbox.notice import AuditFacts, Context, Event, Notice
+from storewarden.domain.outbox.notice import AuditFacts, Context, Event
 from storewarden.domain.outbox.telling import needs_audit, needs_change, notice_of
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.clock import Clock
@@ -33,7 +37,10 @@ from storewarden.ports.people import People
 from storewarden.ports.tickets import Attachment
 
 _REMEMBERED = 50
-_MOST = 2000  # entries looked at for one message; a storm of more is several
+_MOST = 2000  # notices kept for one message; a storm of more is several
+_PAGE = 500
+_LOOKED_AT = 20_000  # entries in one tick, so that a stop never waits long for it
+_HOPELESS = 40  # as good as so many failures: a person has to act, so there is no hurry
 _SENT = "sent"
 
 
@@ -71,6 +78,7 @@ class Telling:
         self.every = timedelta(minutes=1)
         self.channel = f"{NOTIFY}{parts.rules.name}"
         self._audits: dict[str, AuditFacts | None] = {}
+        self._held = _Held()
 
     def tick(self, now: datetime) -> datetime | None:
         """Send what is due; when to come again."""
@@ -79,39 +87,57 @@ class Telling:
         return self._parts.outbox.next_due(self.channel)
 
     def _serve(self, delivery: Delivery, now: datetime) -> datetime | None:
-        entries = self._entries(delivery)
-        if not entries:
+        more = self._look(delivery, now)
+        if self._held.through <= delivery.through:
             return None
-        plan = self._plan(entries, delivery, now)
+        plan = self._plan(delivery, now)
         if plan.bulletin is not None:
             try:
                 self._parts.sender.send(self._message(plan.bulletin))
             except AdapterError as error:
                 return self._failed(delivery, error)
+            except StorewardenError as error:  # a secret that is gone, for example
+                return self._blocked(delivery, error)
             receipt = {_SENT: stamp(self._parts.clock.now())}
             self._parts.outbox.arrived(delivery, plan.through, receipt)
             return now  # perhaps there is more
         if plan.through > delivery.through:
             self._parts.outbox.arrived(delivery, plan.through)
-        return plan.wait_until
+        return now if more else plan.wait_until
 
-    def _plan(self, entries: Sequence[JournalEntry], delivery: Delivery, now: datetime) -> Plan:
-        sent = delivery.receipt.get(_SENT, "")
+    def _plan(self, delivery: Delivery, now: datetime) -> Plan:
+        sent, held = delivery.receipt.get(_SENT, ""), self._held
+        known: dict[str, Change | None] = {}  # many entries, few changes
+        told = (
+            notice_of(_event(entry), self._context(entry, known, now)) for entry in held.entries
+        )
         return plan_messages(
-            self._notices(entries, now),
+            [notice for notice in told if notice is not None],
             self._parts.rules,
-            through=entries[-1].sequence,
+            through=held.through,
             last_sent=moment(sent) if sent else None,
             now=now,
+            full=held.full,
         )
 
-    def _entries(self, delivery: Delivery) -> tuple[JournalEntry, ...]:
-        return self._parts.outbox.entries(delivery, limit=_MOST)
-
-    def _notices(self, entries: Iterable[JournalEntry], now: datetime) -> tuple[Notice, ...]:
-        known: dict[str, Change | None] = {}  # many entries, few changes
-        found = (notice_of(_event(entry), self._context(entry, known, now)) for entry in entries)
-        return tuple(notice for notice in found if notice is not None)
+    def _look(self, delivery: Delivery, now: datetime) -> bool:
+        """Hold what the journal has that this channel hears; whether there is more to look at."""
+        held = self._held = self._held.behind(delivery.through)
+        known: dict[str, Change | None] = {}
+        looked = 0
+        while looked < _LOOKED_AT:
+            if held.full:
+                return True
+            unread = replace(delivery, through=held.through)
+            page = self._parts.outbox.entries(unread, limit=_PAGE)
+            for entry in page:
+                notice = notice_of(_event(entry), self._context(entry, known, now))
+                if held.take(entry, notice is not None and hears(self._parts.rules, notice)):
+                    return True
+            looked += len(page)
+            if len(page) < _PAGE:
+                return False
+        return True
 
     def _context(
         self, entry: JournalEntry, known: dict[str, Change | None], now: datetime
@@ -137,12 +163,13 @@ class Telling:
         return self._audits[audit]
 
     def _message(self, bulletin: Bulletin) -> Message:
+        documents, remarks = self._documents(bulletin)
         return Message(
             title=bulletin.title,
-            text=bulletin.text,
+            text=bulletin.text + remarks,
             urgent=bulletin.urgent,
             to=self._addresses(bulletin),
-            attachments=self._documents(bulletin),
+            attachments=documents,
         )
 
     def _addresses(self, bulletin: Bulletin) -> tuple[str, ...]:
@@ -157,9 +184,18 @@ class Telling:
         ]
         return tuple(dict.fromkeys((*self._parts.to, *asked)))
 
-    def _documents(self, bulletin: Bulletin) -> tuple[Attachment, ...]:
-        found = (self._parts.audits.report(audit) for audit in bulletin.reports)
-        return tuple(document for document in found if document is not None)
+    def _documents(self, bulletin: Bulletin) -> tuple[tuple[Attachment, ...], str]:
+        """The reports, and a remark for each that cannot be made: it holds up no message."""
+        found, remarks = [], ""
+        for audit in bulletin.reports:
+            try:
+                document = self._parts.audits.report(audit)
+            except StorewardenError as error:
+                remarks += f"\n{audit}: {error}"
+                continue
+            if document is not None:
+                found.append(document)
+        return tuple(found), remarks
 
     def _failed(self, delivery: Delivery, error: AdapterError) -> datetime | None:
         at = self._parts.clock.now()
@@ -167,6 +203,18 @@ class Telling:
         retry_at = next_try(failure, delivery.attempts + 1, at, self._parts.backoff)
         if retry_at is None:
             self._tell_parked(delivery, failure.text, at)
+        self._parts.outbox.failed(delivery, failure.text, retry_at)
+        return retry_at
+
+    def _blocked(self, delivery: Delivery, error: StorewardenError) -> datetime | None:
+        """It is our own side that lacks something: nothing is parked, and people are told."""
+        at = self._parts.clock.now()
+        failure = Failure(text=str(error), retryable=True)
+        retry_at = next_try(failure, _HOPELESS, at, self._parts.backoff)
+        run, step = f"delivery {self.channel}", f"blocked {stamp(at)[:10]}"
+        if self._parts.ledger.entry(run, step) is None:
+            body = {"channel": self.channel, "error": failure.text}
+            self._parts.ledger.append(BLOCKED, body, run=run, step=step)
         self._parts.outbox.failed(delivery, failure.text, retry_at)
         return retry_at
 
@@ -180,6 +228,30 @@ class Telling:
         }
         run = f"delivery {delivery.channel}"
         self._parts.ledger.append(PARKED, body, run=run, step=f"parked {stamp(at)}")
+
+
+@dataclass(slots=True)
+class _Held:
+    """Entries this channel hears that were not sent yet; ``through`` is the last one looked at."""
+
+    through: int = 0
+    entries: list[JournalEntry] = field(default_factory=list)
+
+    @property
+    def full(self) -> bool:
+        return len(self.entries) >= _MOST
+
+    def take(self, entry: JournalEntry, heard: bool) -> bool:
+        """Note that it was looked at, and keep it when it is heard; whether that was the last."""
+        self.through = entry.sequence
+        if heard:
+            self.entries.append(entry)
+        return self.full
+
+    def behind(self, cursor: int) -> _Held:
+        """Without what arrived."""
+        left = [entry for entry in self.entries if entry.sequence > cursor]
+        return _Held(max(self.through, cursor), left)
 
 
 def _event(entry: JournalEntry) -> Event:

@@ -49,7 +49,7 @@ class MachineFacts:
 
     `packages` are installed Python distributions and their versions; `disk_free` is in bytes,
     on the file system that holds (or would hold) the state directory; `synchronised` is None
-    when nobody on this machine knows; `ledger_kind` is "absent", "sqlite" or "other".
+    when nobody on this machine knows; `ledger_kind` is "absent", "sqlite", "server" or "other".
     """
 
     python: str
@@ -73,10 +73,11 @@ class MachineFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """What to look at: the site's own paths. `secrets` maps a setting to the file it names."""
+    """What to look at: the site's own paths. `secrets` maps a setting to the file it names;
+    `ledger` is a text when it is the address of a server, which nobody asks here."""
 
     state_dir: Path
-    ledger: Path
+    ledger: Path | str
     known_hosts: Path | None = None
     private_key: Path | None = None
     secrets: Mapping[str, Path] = field(default_factory=dict)

@@ -25,8 +25,11 @@ class Sender(Protocol):
 
     name: str
 
-    def send(self, message: Message) -> None:
-        """Raises AdapterError; ``retryable`` when the same message may be taken later."""
+    def send(self, message: Message) -> str:
+        """What the other side answered, on one line and without secrets; "" when it has no words.
+
+        Raises AdapterError; ``retryable`` when the same message may be taken later.
+        """
         ...
 
     def shut(self) -> None:

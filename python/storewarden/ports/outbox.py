@@ -76,8 +76,13 @@ class Outbox(Protocol):
         ...
 
     def due(self, channel: str, now: datetime, *, limit: int = 100) -> tuple[Delivery, ...]:
-        """Subjects with entries that have not arrived, not parked, ``retry_at`` reached; the
-        longest waiting first."""
+        """Subjects with entries that have not arrived, not parked, ``retry_at`` reached; those
+        that failed least often first, so that one that always fails holds up nobody, and of
+        these the longest waiting.
+
+        A ``retry_at`` beyond ``domain.outbox.delivery.EVER_WAITED`` counts as reached: the clock
+        was put back.
+        """
         ...
 
     def entries(self, delivery: Delivery, *, limit: int = 100) -> tuple[JournalEntry, ...]:
@@ -98,10 +103,11 @@ class Outbox(Protocol):
         """It did not; ``retry_at`` None parks it."""
         ...
 
-    def release(self, channel: str, subject: str, *, skip: bool = False) -> Delivery:
+    def release(self, channel: str, subject: str, *, by: str, skip: bool = False) -> Delivery:
         """Try a parked delivery again, or leave out the entry at which it stopped.
 
-        What is left out is noted in the journal ("delivery skipped").
+        Either is noted in the journal ("delivery released", "delivery skipped") with ``by``,
+        who asked for it.
         """
         ...
 

@@ -35,11 +35,16 @@ class RecordingLedger(Ledger, Protocol):
         ...
 
 
-def draft(*hosts: str, summary: str = "patch the tills", operation: str = "") -> Draft:
+def draft(
+    *hosts: str,
+    summary: str = "patch the tills",
+    operation: str = "",
+    kind: Kind = Kind.STANDARD,
+) -> Draft:
     """A draft as people write them, with these hosts as configuration items."""
     return Draft(
         summary=summary,
-        kind=Kind.STANDARD,
+        kind=kind,
         risk=Risk.LOW,
         reason="security 补丁",
         items=tuple(Item(host=host, ci=host.upper(), store="000001") for host in hosts),
@@ -52,9 +57,11 @@ def event(number: str, kind: EventKind, at: datetime = START, **data: object) ->
     return ChangeEvent(number=number, kind=kind, at=at, by="li", data=data)
 
 
-def opening(*hosts: str, at: datetime = START, operation: str = "") -> Callable[[str], Decision]:
+def opening(
+    *hosts: str, at: datetime = START, operation: str = "", kind: Kind = Kind.STANDARD
+) -> Callable[[str], Decision]:
     """Composes a change of these hosts."""
-    plain = plain_draft(draft(*hosts, operation=operation))
+    plain = plain_draft(draft(*hosts, operation=operation, kind=kind))
 
     def compose(number: str) -> Decision:
         return Decision(events=(event(number, EventKind.OPENED, at, draft=plain),))

@@ -69,7 +69,9 @@ class SenderConformance:
 
     def test_a_message_arrives_whole(self, sender: Sender, inbox: Inbox) -> None:
         """Title and text, in Chinese; every line of it."""
-        sender.send(Message(title=TITLE, text=TEXT))
+        answer = sender.send(Message(title=TITLE, text=TEXT))
+        assert "\n" not in answer
+        assert not any(secret in answer for secret in inbox.secrets())
         (seen,) = inbox.texts()
         assert TITLE in seen
         assert [line for line in TEXT.splitlines() if line not in seen] == []

@@ -150,16 +150,50 @@ class OutboxConformance:
         assert box.due(TICKETS, START + timedelta(days=365)) == ()
         assert box.next_due(TICKETS) is None
         assert [each.parked for each in box.deliveries(TICKETS)] == [True]
-        released = box.release(TICKETS, number)
+        released = box.release(TICKETS, number, by="ma@hq")
         assert (released.parked, released.error, released.attempts) == (False, "", 0)
         assert box.due(TICKETS, START) == (released,)
         box.failed(released, "400", None)
-        skipped = box.release(TICKETS, number, skip=True)
+        skipped = box.release(TICKETS, number, by="li@hq", skip=True)
         assert not skipped.parked
         assert [entry.step for entry in box.entries(skipped)] == ["n1"]
-        assert [e.body["subject"] for e in ledger.journal() if e.kind == "delivery skipped"] == [
-            number
+
+    def test_who_released_or_skipped_a_delivery_is_journaled(self, ledger: SendingLedger) -> None:
+        """With the reason it had stopped for, or the entry that was left out."""
+        box, number = ledger.outbox, _subscribed(ledger)
+        (delivery,) = box.due(TICKETS, START)
+        (first,) = box.entries(delivery)
+        box.failed(delivery, "400 no such category", None)
+        box.release(TICKETS, number, by="ma@hq")
+        box.failed(delivery, "400", None)
+        box.release(TICKETS, number, by="li@hq", skip=True)
+        told = [e for e in ledger.journal() if e.kind.startswith("delivery ")]
+        shared = {"channel": TICKETS, "subject": number}
+        assert [(entry.kind, entry.body) for entry in told] == [
+            ("delivery released", {**shared, "by": "ma@hq", "error": "400 no such category"}),
+            ("delivery skipped", {**shared, "by": "li@hq", "entry": first.sequence}),
         ]
+        assert ledger.verify().problems == ()
+
+    def test_one_that_always_fails_does_not_stand_before_the_others(
+        self, ledger: SendingLedger
+    ) -> None:
+        """What failed least often comes first, however long the other has waited."""
+        box, bad = ledger.outbox, _subscribed(ledger)
+        (delivery,) = box.due(TICKETS, START)
+        box.failed(delivery, "500", START)
+        good = _open(ledger, "k2")
+        assert [each.subject for each in box.due(TICKETS, START)] == [good, bad]
+        assert [each.subject for each in box.due(TICKETS, START, limit=1)] == [good]
+
+    def test_a_clock_that_was_put_back_delays_nothing(self, ledger: SendingLedger) -> None:
+        """A retry in a year was noted by a clock that was wrong."""
+        box, number = ledger.outbox, _subscribed(ledger)
+        (delivery,) = box.due(TICKETS, START)
+        box.failed(delivery, "503", START + timedelta(days=365))
+        assert [each.subject for each in box.due(TICKETS, START)] == [number]
+        box.failed(delivery, "503", START + timedelta(hours=23))
+        assert box.due(TICKETS, START) == ()
 
     def test_a_channel_that_comes_later_gets_what_is_open(self, ledger: SendingLedger) -> None:
         """Open changes from their beginning, ended ones not, new ones of course."""
@@ -172,7 +206,7 @@ class OutboxConformance:
         assert [each.subject for each in box.due(TICKETS, START)] == [running, new]
         (first, _) = box.due(TICKETS, START)
         assert [entry.step for entry in box.entries(first)] == ["k1"]
-        refused(ConfigInvalid, lambda: box.release(TICKETS, ended))
+        refused(ConfigInvalid, lambda: box.release(TICKETS, ended, by="li"))
         ghost = Delivery(channel=TICKETS, subject=ended)
         refused(ConfigInvalid, lambda: box.failed(ghost, "x", None))
 
@@ -225,7 +259,7 @@ class OutboxConformance:
         ledger.append("note", {"n": 2}, run="r", step="more")
         (again,) = box.due(NEWS, START)
         box.failed(again, "400", None)
-        box.release(NEWS, "", skip=True)
+        box.release(NEWS, "", by="li", skip=True)
         (skipped,) = box.due(NEWS, START)
         assert [entry.kind for entry in box.entries(skipped)] == ["delivery skipped"]
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from storewarden.domain.errors import AdapterError
+from storewarden.domain.errors import StorewardenError
 from storewarden.ports.notifications import Message
 from storewarden.testing.loopback import Answer, LoopbackService, Request
 
@@ -29,14 +29,15 @@ class MemorySender:
     def __init__(self, name: str = "memory") -> None:
         self.name = name
         self.messages: list[Message] = []
-        self.failures: list[AdapterError] = []
+        self.failures: list[StorewardenError] = []
         self.open = True
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """Keep it, or raise the next failure."""
         if self.failures:
             raise self.failures.pop(0)
         self.messages.append(message)
+        return "kept"
 
     def shut(self) -> None:
         """No more."""

@@ -21,6 +21,7 @@ from storewarden.domain.change.numbers import number_of, prefix_problem
 from storewarden.domain.change.plain import body_of, entry_kind, event_of
 from storewarden.domain.change.record import Change, State
 from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict
+from storewarden.domain.outbox.delivery import still_waits
 from storewarden.ports.changes import Amended
 from storewarden.ports.journal import canonical
 from storewarden.ports.ledger import JournalEntry
@@ -187,9 +188,9 @@ class MemoryOutbox:
     def due(self, channel: str, now: datetime, *, limit: int = 100) -> tuple[Delivery, ...]:
         """Subjects with entries that have not arrived and may be tried."""
         found = [
-            (waiting.sequence, delivery)
+            ((delivery.attempts, waiting.sequence), delivery)
             for delivery in self.deliveries(channel)
-            if not delivery.parked and (delivery.retry_at is None or delivery.retry_at <= now)
+            if not delivery.parked and not still_waits(delivery.retry_at, now)
             for waiting in self.entries(delivery, limit=1)
         ]
         found.sort(key=lambda pair: pair[0])
@@ -226,19 +227,21 @@ class MemoryOutbox:
             )
             return self._store(failed)
 
-    def release(self, channel: str, subject: str, *, skip: bool = False) -> Delivery:
+    def release(self, channel: str, subject: str, *, by: str, skip: bool = False) -> Delivery:
         """Try a parked delivery again, or leave out the entry at which it stopped."""
+        body: dict[str, object] = {"channel": channel, "subject": subject, "by": by}
         with self._ledger.lock:
-            stored = _fresh(self._delivery(channel, subject))
+            before = self._delivery(channel, subject)
+            stored = _fresh(before)
             waiting = self.entries(stored, limit=1)
-            if skip and waiting:
-                entry = waiting[0].sequence
-                stored = replace(stored, through=entry)
-                body = {"channel": channel, "subject": subject, "entry": entry}
+            if not skip:
                 self._store(stored)
-                self._note("delivery skipped", channel, body)
-                return self._delivery(channel, subject)
-            return self._store(stored)
+                self._note("delivery released", channel, {**body, "error": before.error})
+            elif waiting:
+                entry = waiting[0].sequence
+                self._store(replace(stored, through=entry))
+                self._note("delivery skipped", channel, {**body, "entry": entry})
+            return self._delivery(channel, subject)
 
     def deliveries(self, channel: str = "") -> tuple[Delivery, ...]:
         """All of a channel (of all channels), for people who look."""

@@ -3,16 +3,19 @@
 reading of a body.
 
 So the gate stands in front of the framework instead of in every route: a route that
-forgets to ask cannot exist. Which token was wrong in what way is never said.
+forgets to ask cannot exist. Which token was wrong in what way is never said. A body may be
+sent for as long as its limits allow, so whoever sends one is asked for again at its end:
+a token that was withdrawn meanwhile does nothing any more.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storewarden.domain.change.people import Person
 from storewarden.domain.errors import Refused
@@ -36,19 +39,60 @@ class AccessGate:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] == "http" and scope["path"] not in OPEN:
-            person = await run_in_threadpool(self._person, _token(scope))
-            if person is None:
-                await _refuse(send)
-                return
-            scope.setdefault("state", {})["person"] = person
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        if not await self._known(scope):
+            await _refuse(send)
+            return
+        watched = _Watched(self._known, scope, receive, send)
+        try:
+            await self._app(scope, watched.receive, watched.send)
+        except _Gone:
+            await _refuse(send)
+
+    async def _known(self, scope: Scope) -> bool:
+        """Whether the token is somebody's now; who, stands in the scope."""
+        person = await run_in_threadpool(self._person, _token(scope))
+        scope.setdefault("state", {})["person"] = person
+        return person is not None
 
     def _person(self, token: str) -> Person | None:
         try:
             return self._people.authenticate(token) if token else None
         except Refused:
             return None
+
+
+class _Gone(Exception):
+    """The token has ended before the body did."""
+
+
+class _Watched:
+    """The two channels of one request, whose sender may be nobody any more when it is whole."""
+
+    def __init__(
+        self, known: Callable[[Scope], Awaitable[bool]], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._known = known
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._gone = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        whole = message["type"] == "http.request" and not message.get("more_body", False)
+        if whole and not await self._known(self._scope):
+            self._gone = True
+            raise _Gone
+        return message
+
+    async def send(self, message: Message) -> None:
+        # The framework turns whatever its body reader raises into a 400 of its own.
+        if self._gone:
+            raise _Gone
+        await self._send(message)
 
 
 def person_of(request: Request) -> Person:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storewarden.domain.change.commands import Close, Plan, Run
+from storewarden.domain.change.commands import AskOverride, Close, Plan, Run
 from storewarden.domain.change.record import (
     DebtKind,
     KeyStep,
@@ -144,6 +144,17 @@ class CommentBody(_Body):
     """A word with a yes."""
 
     comment: Text = ""
+
+
+class OverrideBody(_Body):
+    """Why it cannot wait for its window, and when the permission ends."""
+
+    reason: Text
+    expires: Moment
+
+    def command(self) -> AskOverride:
+        """As a command."""
+        return AskOverride(reason=self.reason, expires=self.expires)
 
 
 class ReasonBody(_Body):

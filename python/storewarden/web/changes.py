@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from storewarden.domain.change.commands import (
     Approve,
+    ApproveOverride,
     Cancel,
     Command,
     Finish,
@@ -33,6 +34,7 @@ from storewarden.web.bodies import (
     CloseBody,
     CommentBody,
     FinishBody,
+    OverrideBody,
     PlanBody,
     ReasonBody,
     RunBody,
@@ -100,6 +102,7 @@ class DebtAnswer(BaseModel):
     """One open debt."""
 
     number: str
+    summary: str
     owner: str
     kind: str
     due: datetime
@@ -185,6 +188,24 @@ def plan(desk: Desk, number: str, key: Key, body: PlanBody) -> JSONResponse:
 def start(desk: Desk, number: str, key: Key) -> JSONResponse:
     """Inside its window and with its approvals; an emergency acts first."""
     return _done(desk, number, key, Start())
+
+
+@router.post(
+    "/changes/{number}/override", response_model=ChangeAnswer, summary="Ask for an override"
+)
+def override(desk: Desk, number: str, key: Key, body: OverrideBody) -> JSONResponse:
+    """To start although windows forbid it; takes the place of the one before."""
+    return _done(desk, number, key, body.command())
+
+
+@router.post(
+    "/changes/{number}/override/approve",
+    response_model=ChangeAnswer,
+    summary="Say yes to its override",
+)
+def approve_override(desk: Desk, number: str, key: Key, body: CommentBody) -> JSONResponse:
+    """Two people have to, and nobody whose change it is."""
+    return _done(desk, number, key, ApproveOverride(comment=body.comment))
 
 
 @router.post("/changes/{number}/pause", response_model=ChangeAnswer, summary="Stop for now")

@@ -18,7 +18,7 @@ from storewarden.flows import change_view
 from storewarden.flows.change_desk import Document
 from storewarden.web.changes import ChangeAnswer
 from storewarden.web.parts import Desk
-from storewarden.web.texts import Key, Line
+from storewarden.web.texts import FileName, Key, Line
 
 router = APIRouter(tags=["evidence"])
 
@@ -43,7 +43,7 @@ async def attach(
     number: str,
     *,
     key: Key,
-    name: Line,
+    name: FileName,
     kind: EvidenceKind = EvidenceKind.OTHER,
     note: Line = "",
     content_type: Annotated[str, Header()] = "application/octet-stream",

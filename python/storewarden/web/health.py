@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Is the service doing its work? And the numbers for monitoring.
 
-*failing* (503): it cannot do what it is for, because the ledger does not answer, or a duty
-has failed again and again or has stopped ticking. *degraded* (200): it works, but a person
-has to look (a delivery that another system refused, a people file that is broken and
-whose last good version is in force, a duty that failed lately). A ticket system that is
-away is neither: that is what the outbox is for.
+*failing* (503): it cannot do what it is for, because the ledger does not answer, its disk is
+full, or a duty has failed again and again or has stopped ticking. *degraded* (200): it works,
+but a person has to look (a delivery that another system refused, a people file that is broken
+and whose last good version is in force, a disk with little space, a duty that failed lately).
+A ticket system that is away is neither: that is what the outbox is for.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -29,6 +30,9 @@ KEEPS_FAILING = 3
 OVERDUE = timedelta(minutes=15)
 """A duty that should have ticked so long ago does not tick any more."""
 
+LITTLE_SPACE, NO_SPACE = 200 << 20, 4 << 20
+"""Bytes: somebody should look; nothing can be recorded any more (a request is 1 MiB at most)."""
+
 type Problem = tuple[bool, str]
 """Whether it stops the service from doing its work, and one line."""
 
@@ -36,7 +40,7 @@ type Problem = tuple[bool, str]
 @router.get("/healthz", summary="Whether the service does its work")
 def healthz(parts: Parts) -> JSONResponse:
     """200 with status fine or degraded, 503 with status failing; every problem in one line."""
-    problems = [*_ledger(parts), *_duties(parts), *_attention(parts)]
+    problems = [*_ledger(parts), *_space(parts), *_duties(parts), *_attention(parts)]
     failing = any(stops for stops, _line in problems)
     word = "failing" if failing else "degraded" if problems else "fine"
     told = {
@@ -61,6 +65,16 @@ def _ledger(parts: WebParts) -> Iterator[Problem]:
         yield True, f"ledger: {error.what}"  # where it lies is nobody's business here
 
 
+def _space(parts: WebParts) -> Iterator[Problem]:
+    try:
+        free = shutil.disk_usage(parts.site.config.state_dir).free
+    except OSError:
+        yield True, "disk: the state directory cannot be read"
+        return
+    if free < LITTLE_SPACE:
+        yield free < NO_SPACE, f"disk: {free >> 20} MiB are left"
+
+
 def _duties(parts: WebParts) -> Iterator[Problem]:
     now = parts.site.clock.now()
     for name, told in sorted(parts.status.duties().items()):
@@ -74,9 +88,8 @@ def _duties(parts: WebParts) -> Iterator[Problem]:
 
 
 def _attention(parts: WebParts) -> Iterator[Problem]:
-    trouble = parts.people.trouble()
-    if trouble:
-        yield False, f"people: {trouble}"
+    if parts.people.trouble():  # which file, which line: for those who may run the command
+        yield False, "people: a file is broken, its last good version counts (person list)"
     try:
         parked = _parked(parts)
     except StorewardenError:

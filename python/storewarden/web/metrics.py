@@ -8,6 +8,7 @@ most once in fifteen seconds, however many ask us.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter as Tally
@@ -28,6 +29,7 @@ from storewarden.web.parts import WebParts
 _KEPT = timedelta(seconds=15)
 _LOG = logging.getLogger("storewarden.web")
 _SHOWN = 200  # characters of a path in the log
+_TOKEN = re.compile(r"sw_[\w.-]{20,}", re.ASCII)  # somebody pasted it into the address
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
 
 
@@ -91,7 +93,7 @@ class _Site:
 
     def _current(self, now: datetime) -> _Counts | None:
         with self._lock:
-            if self._counts is not None and now - self._counts.at < _KEPT:
+            if self._counts is not None and timedelta(0) <= now - self._counts.at < _KEPT:
                 return self._counts
             try:
                 self._counts = _count(self._parts, now)
@@ -132,7 +134,9 @@ class RequestMeter:
         self._meter.seconds.labels(route).observe(seconds)
         person = scope.get("state", {}).get("person")
         who = person.id if person is not None else "-"
-        path = quote(scope["path"])[:_SHOWN]  # quoted: a path may hold line breaks
+        path = quote(_TOKEN.sub("sw_...", scope["path"]))[
+            :_SHOWN
+        ]  # quoted: it may hold line breaks
         _LOG.info("%s %s %s %d %.3f s", who, scope["method"], path, status, seconds)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from storewarden.domain.errors import AdapterError
+from storewarden.web.connections import Connection
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _SHUT = 3  # seconds that open requests have to end in
 _LOOK = 0.02
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what this machine calls it
 
 
 class Server:
     """One application on one address. Bound when made, so that a taken port is known early."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Raises AdapterError when the address cannot be listened on; port 0 takes a free one."""
+    def __init__(self, host: str, port: int, connection: type[Connection] = Connection) -> None:
+        """Raises AdapterError when the address cannot be listened on; port 0 takes a free one.
+
+        ``connection`` says how long connections may ask nothing, and how many there may be.
+        """
+        self.connection = connection
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -36,7 +42,7 @@ class Server:
                 where=f"{host}:{port}",
                 hint="controller.listen or --listen",
             ) from error
-        shown = f"[{host}]" if ":" in host else host
+        shown = _ANYWHERE.get(host, f"[{host}]" if ":" in host else host)
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -46,6 +52,7 @@ class Server:
         before that."""
         config = uvicorn.Config(
             app,
+            http=self.connection,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -26,6 +26,12 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _no_path(text: str) -> str:
+    if not text.strip() or text.strip(".") == "" or set(text) & {"/", "\\"}:
+        raise ValueError("must be the name of a file, without a folder")
+    return text
+
+
 def _lines(text: str) -> str:
     plain = text.replace("\r\n", "\n")
     if any(unicodedata.category(letter) in _REFUSED for letter in plain if letter not in "\n\t"):
@@ -40,6 +46,7 @@ def _believable(moment: datetime) -> datetime:
 
 
 Line = Annotated[str, StringConstraints(max_length=300), AfterValidator(_one_line)]
+FileName = Annotated[Line, AfterValidator(_no_path)]
 Text = Annotated[str, StringConstraints(max_length=50_000), AfterValidator(_lines)]
 Moment = Annotated[AwareDatetime, AfterValidator(_believable)]
 Key = Annotated[

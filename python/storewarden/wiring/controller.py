@@ -32,7 +32,8 @@ from storewarden.ports.reports import Format, Language, Page
 from storewarden.ports.tickets import Attachment, TicketSystem
 from storewarden.wiring.changes import change_rules
 from storewarden.wiring.notify import Channel, site_channels
-from storewarden.wiring.secrets import site_secrets
+from storewarden.wiring.secrets import ledger_password, site_secrets
+from storewarden.wiring.single import Single, single_controller
 from storewarden.wiring.site import Site, open_site, rendered
 from storewarden.wiring.tickets import ticket_system
 
@@ -51,12 +52,19 @@ class Controller:
         self.config = config
         self.site: Site = open_site(config)
         self._lock = ControllerLock(config.state_dir)
+        self._single: Single = single_controller(self.site)
         self._stopping = False
         self._engine: Engine | None = None
 
     def __enter__(self) -> Self:
         """Become the controller."""
         self._lock.take()
+        try:
+            self._single.take()
+        except StorewardenError:
+            self.site.close()
+            self._lock.release()
+            raise
         return self
 
     def __exit__(
@@ -67,8 +75,14 @@ class Controller:
     ) -> None:
         """Let go of everything."""
         self.stop(timedelta(seconds=1))
+        self._single.release()
         self.site.close()
         self._lock.release()
+
+    def require_alone(self) -> None:
+        """Raises Refused when another machine became the controller of this ledger, while its
+        server was away from here. Cheap: asked for every few seconds."""
+        self._single.require()
 
     def start(self) -> None:
         """Begin the duties. Raises ConfigInvalid for settings of channels that are wrong."""
@@ -142,8 +156,13 @@ class Controller:
             followers=followers,
             folder=self.config.state_dir / _WAKE,
         )
-        place = self.config.state_dir / STORE_NAME
-        return DurableEngine(place, clock=self.site.clock, pulse=pulse)
+        on_server = self.config.ledger_file is None
+        return DurableEngine(
+            str(self.config.ledger) if on_server else self.config.state_dir / STORE_NAME,
+            clock=self.site.clock,
+            pulse=pulse,
+            password=ledger_password(self.config) if on_server else None,
+        )
 
     def _mirror(self, system: TicketSystem) -> Duty:
         parts = MirrorParts(

@@ -50,7 +50,7 @@ def token_parts(site: Site, by: str) -> TokenParts:
     from storewarden.flows.person_tokens import TokenParts  # noqa: PLC0415
 
     return TokenParts(
-        people=site.people,
+        people=lambda: site.people,
         book=token_book(site.config, site.clock),
         ledger=site.ledger,
         clock=site.clock,

@@ -73,7 +73,7 @@ def verify(site: Site, given: Mapping[int, str] | None = None) -> Verification:
     known, doubts = _known([*holding, *_typed(given or {})])
     found = ledger.verify(known=known)
     more = (*beside, *doubts, *_documents(ledger, evidence_folder(site.config)))
-    return altered(found, problems=(*found.problems, *more))
+    return altered(found, problems=(*found.problems, *more), notes=(*found.notes, *file.torn()))
 
 
 def backup(site: Site, target: Path) -> Manifest:
@@ -97,10 +97,17 @@ def restored(
     site: Site, source: Path, *, replace: bool = False, accept_loss: bool = False
 ) -> Restored:
     """Put a backup in the place of the site's ledger; its documents are added to the others."""
+    ledger = site.config.ledger_file
+    if ledger is None:
+        raise ConfigInvalid(
+            "a ledger on PostgreSQL is restored with the server's own tools",
+            where="ledger",
+            hint="pg_restore, then storewarden ledger verify",
+        )
     source, file = source.absolute(), anchor_file(site.config)
     beside = documents_beside(source)
     asked = restore.Restore(
-        ledger=site.config.ledger,
+        ledger=ledger,
         backup=source,
         by=operator(),
         anchors=file.read(),

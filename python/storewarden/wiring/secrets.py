@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,15 @@ def site_secrets(config: SiteConfig, environ: Mapping[str, str] = os.environ) ->
     Nothing is read and no vault is asked before a reference is.
     """
     return open_secrets(config.folder or Path.cwd(), environ, _vault(config))
+
+
+def ledger_password(config: SiteConfig) -> Callable[[], str] | None:
+    """What reads the password of the ledger's PostgreSQL user; None when no key names one."""
+    reference = config.secrets.ledger_password
+    if reference is None:
+        return None
+    secrets = site_secrets(config)
+    return lambda: secrets.read(reference).reveal().strip()
 
 
 def _vault(config: SiteConfig) -> VaultSettings | None:

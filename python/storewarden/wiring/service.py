@@ -15,11 +15,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from storewarden.adapters.service import ServiceAway, ServiceClient
 from storewarden.domain.change.people import Person
 from storewarden.domain.change.record import State
-from storewarden.domain.errors import AdapterError, ConfigInvalid, StorewardenError
+from storewarden.domain.errors import AdapterError, ConfigInvalid, Refused, StorewardenError
 from storewarden.flows import change_view
 from storewarden.ports.secrets import Secret
 
@@ -96,6 +97,7 @@ def service_url(config: SiteConfig, environ: Mapping[str, str]) -> str:
     try:
         holder = holder_of(config.state_dir)
     except AdapterError:  # it belongs to the service's user; we are somebody else
+        _refuse_strangers(config)
         return f"http://{config.controller.listen}"
     if holder is None:
         raise ServiceAway(
@@ -109,6 +111,26 @@ def service_url(config: SiteConfig, environ: Mapping[str, str]) -> str:
             "the service is only just starting", where=str(config.state_dir), retryable=True
         )
     return holder.address if "://" in holder.address else f"http://{holder.address}"
+
+
+def _refuse_strangers(config: SiteConfig) -> None:
+    """Before a token is sent to a port that anybody may have taken: it is the service's, root's
+    or our own program that listens there."""
+    from storewarden.adapters.listeners import listening_users  # noqa: PLC0415 - few need it
+    from storewarden.config.controller import listen_address  # noqa: PLC0415
+
+    try:
+        owner = config.state_dir.stat().st_uid
+    except OSError:
+        return  # nobody can say whose service it would be
+    strangers = listening_users(listen_address(config.controller.listen)[1])
+    strangers -= {0, os.geteuid(), owner}
+    if strangers:
+        raise Refused(
+            f"what listens there belongs to the user {min(strangers)}, not to the service",
+            where=config.controller.listen,
+            hint="no token was sent; look who it is: ss -ltnp",
+        )
 
 
 def read_token(environ: Mapping[str, str], named: Path | None) -> Secret:
@@ -143,12 +165,13 @@ class RemoteReader:
 
     def whole(self, number: str) -> dict[str, Any]:
         """One change."""
-        found: dict[str, Any] = self._client.read(f"/changes/{number}")
+        found: dict[str, Any] = self._client.read(f"/changes/{_part(number)}")
         return found
 
     def history(self, number: str) -> list[dict[str, Any]]:
         """Its journal entries."""
-        found: list[dict[str, Any]] = self._client.read(f"/changes/{number}/history")["entries"]
+        path = f"/changes/{_part(number)}/history"
+        found: list[dict[str, Any]] = self._client.read(path)["entries"]
         return found
 
     def rows(self, *, states: tuple[State, ...], host: str, mine: bool, limit: int) -> list[Any]:
@@ -166,7 +189,7 @@ class RemoteReader:
 
     def document(self, number: str, digest: str) -> bytes:
         """The bytes of one piece of evidence."""
-        return self._client.fetch(f"/changes/{number}/evidence/{digest}")
+        return self._client.fetch(f"/changes/{_part(number)}/evidence/{_part(digest)}")
 
 
 class LedgerReader:
@@ -212,10 +235,16 @@ def _ledger_reader(
     from storewarden.wiring.site import open_site  # noqa: PLC0415 - costs 0.3 s
 
     broken = asked and not isinstance(why, ServiceAway)
-    if broken or not os.access(config.ledger, os.R_OK | os.W_OK):
+    file = config.ledger_file  # on a server the server decides, and its refusal is one line
+    if broken or (file is not None and not os.access(file, os.R_OK | os.W_OK)):
         raise why
     with open_site(config) as site:
         yield LedgerReader(site)
+
+
+def _part(text: str) -> str:
+    """One part of a path, whatever is in it: a "?" or "/" would ask for something else."""
+    return quote(text, safe="")
 
 
 def _home(environ: Mapping[str, str]) -> Path:

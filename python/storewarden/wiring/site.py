@@ -36,6 +36,7 @@ from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.domain.estate.guard import ShrinkLimit
 from storewarden.flows.audit import AuditParts, AuditRequest, run_audit
 from storewarden.flows.audit_progress import Watcher, unwatched
+from storewarden.flows.audit_ready import Claims as AuditClaims
 from storewarden.flows.audit_report import ReportRequest, recorded_report
 from storewarden.flows.drift_reasons import with_reasons
 from storewarden.ports.clock import Clock
@@ -111,9 +112,11 @@ class Site:
     def ledger(self) -> SqlLedger:
         """The ledger, opened (and made, the first time)."""
         from storewarden.adapters.ledger import open_ledger  # noqa: PLC0415 - costs 0.3 s
+        from storewarden.wiring.secrets import ledger_password  # noqa: PLC0415
 
         _make(self.config.state_dir)
-        return open_ledger(self.config.ledger, clock=self.clock)
+        password = ledger_password(self.config)
+        return open_ledger(self.config.ledger, clock=self.clock, password=password)
 
     @cached_property
     def runner(self) -> Runner:
@@ -193,9 +196,9 @@ class Site:
         return desk_parts(self)
 
     @cached_property
-    def _claims(self) -> Claims:
-        """Beside the ledger: an audit is the ledger's, wherever its runs are kept."""
-        return Claims(self.config.ledger.with_name(f"{self.config.ledger.name}.claims"))
+    def _claims(self) -> AuditClaims:
+        """With the ledger: an audit is the ledger's, wherever its runs are kept."""
+        return self.ledger.locks or Claims(self.config.beside_ledger("claims"))
 
     def audit(self, options: AuditOptions | None = None, watch: Watcher = unwatched) -> AuditReport:
         """Audit and record; the report. Raises the leaves of ``domain.errors``."""
@@ -228,12 +231,21 @@ class Site:
 
     def require_ledger(self) -> None:
         """Who only reads makes none: an empty new one would be "OK" where one was deleted."""
-        if not self.config.ledger.exists():
+        if not self._has_ledger():
             raise ConfigInvalid(
                 "there is no ledger",
                 where=str(self.config.ledger),
                 hint="storewarden audit makes one; is this the right storewarden.yml?",
             )
+
+    def _has_ledger(self) -> bool:
+        if self.config.ledger_file is not None:
+            return self.config.ledger_file.exists()
+        from storewarden.adapters.ledger.peek import schema_on  # noqa: PLC0415 - costs 0.3 s
+        from storewarden.wiring.secrets import ledger_password  # noqa: PLC0415
+
+        opened = "ledger" in self.__dict__
+        return opened or bool(schema_on(str(self.config.ledger), ledger_password(self.config)))
 
     def _parts(self) -> AuditParts:
         return AuditParts(

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from storewarden.adapters.tickets.answers import excerpt, redacted, retry_after
+from storewarden.adapters.http_answers import excerpt, redacted, retry_after
 from storewarden.ports.secrets import Secret
 
 PASSWORD = 'p&ss "wörd"/密码 +1'

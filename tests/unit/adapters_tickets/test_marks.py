@@ -15,8 +15,9 @@ from storewarden.adapters.tickets.marks import (
     noted_keys,
     same_text,
 )
+from storewarden.domain.outbox.ticket import note_key
 
-KEY = "GMBG-20260601-001/17"
+KEY = note_key("GMBG-20260601-001", 17, "9c2f" * 16)  # as the mirror makes them
 
 
 def _octets(text: str) -> int:

@@ -1,31 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a free-form section to a frozen dataclass, or to one clear line."""
+"""From a free-form section to frozen settings, or to one clear line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from pydantic import Field
 
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef, read_settings
+from storewarden.adapters.settings import (
+    AdapterSettings,
+    ListOf,
+    Named,
+    SecretRef,
+    read_settings,
+)
+from storewarden.adapters.tickets.settings import RestSettings
 from storewarden.domain.errors import ConfigInvalid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(AdapterSettings):
     path: str
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample(RestSettings):
     token: SecretRef
     mode: Literal["basic", "bearer"] = "bearer"
-    states: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
+    states: ListOf[str] = ()
+    names: Named[str] = Field(default_factory=dict)
     part: Part | None = None
     whatever: object = None
 
@@ -42,22 +46,22 @@ def test_everything_is_read_with_its_type() -> None:
             "ca_file": "tls/ca.pem",
             "mode": "basic",
             "states": ["a", "b"],
-            "names": {"risk": "u_risk"},
+            "names": {"risk": "u_risk", 3: "u_three"},
             "part": {"path": "/x", "times": 3},
             "whatever": [1, {"a": None}],
             "proxy": None,
         },
-        "sample",
+        "tickets.sample",
         Path("/etc/site"),
     )
     assert read == Sample(
         url="https://itsm.example/x",
-        token=SecretRef("file:/run/token"),
+        token="file:/run/token",
         timeout_seconds=5.0,
         ca_file=Path("/etc/site/tls/ca.pem"),
         mode="basic",
         states=("a", "b"),
-        names={"risk": "u_risk"},
+        names={"risk": "u_risk", "3": "u_three"},
         part=Part(path="/x", times=3),
         whatever=[1, {"a": None}],
     )
@@ -69,6 +73,9 @@ def test_everything_is_read_with_its_type() -> None:
     [
         ({"url": None}, "tickets.sample.url: is missing"),
         ({"tokn": "x"}, "tickets.sample.tokn: unknown key (did you mean token?)"),
+        ({"token": None, "tokn": "x"}, "tickets.sample.tokn: unknown key (did you mean token?)"),
+        ({"part": {"tims": 1}}, "tickets.sample.part.tims: unknown key (did you mean times?)"),
+        ({"part": "geheim"}, "tickets.sample.part: must be keys with values"),
         ({"zzz": "x"}, "tickets.sample.zzz: unknown key (known keys: url, "),
         ({"url": 7}, "tickets.sample.url: must be text"),
         ({"url": "itsm.example"}, "tickets.sample.url: must begin with https:// or http://"),
@@ -95,6 +102,6 @@ def test_everything_is_read_with_its_type() -> None:
 )
 def test_mistakes_are_one_line_without_the_value(changed: dict[str, object], line: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
-        read_settings(Sample, {**GOOD, **changed}, "sample")
+        read_settings(Sample, {**GOOD, **changed}, "tickets.sample")
     assert str(caught.value).startswith(line)
     assert "geheim" not in str(caught.value)

@@ -24,6 +24,7 @@ from storewarden.domain.change.record import (
     Span,
     Standing,
     State,
+    WindowOverride,
 )
 
 text = st.text(max_size=12)
@@ -66,6 +67,25 @@ drafts = st.builds(
     steps=_some(steps),
     standing=st.none() | standings,
 )
+approvals = _some(
+    st.builds(
+        Approval,
+        person=text,
+        roles=_some(text),
+        at=moments,
+        expires=moments,
+        comment=text,
+        expired=st.booleans(),
+    )
+)
+overrides = st.builds(
+    WindowOverride,
+    reason=text,
+    expires=moments,
+    asked_by=text,
+    asked_at=moments,
+    approvals=approvals,
+)
 changes = st.builds(
     Change,
     number=text,
@@ -75,17 +95,8 @@ changes = st.builds(
     requester=text,
     opened_at=moments,
     owner=text,
-    approvals=_some(
-        st.builds(
-            Approval,
-            person=text,
-            roles=_some(text),
-            at=moments,
-            expires=moments,
-            comment=text,
-            expired=st.booleans(),
-        )
-    ),
+    approvals=approvals,
+    override=st.none() | overrides,
     evidence=_some(
         st.builds(
             Evidence,

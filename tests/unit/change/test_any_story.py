@@ -13,6 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storewarden.domain.change.approvals import missing, open_roles, required
 from storewarden.domain.change.commands import (
     Approve,
+    ApproveOverride,
+    AskOverride,
     Attach,
     Cancel,
     Circumstances,
@@ -33,6 +35,7 @@ from storewarden.domain.change.commands import (
 )
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.machine import replay
+from storewarden.domain.change.overriding import in_force
 from storewarden.domain.change.people import CLOCK
 from storewarden.domain.change.plain import body_of, entry_kind, event_of, plain, typed
 from storewarden.domain.change.record import (
@@ -99,6 +102,12 @@ commands: st.SearchStrategy[Command] = st.one_of(
     ),
     st.builds(Settle, debt=st.sampled_from(DebtKind), what=words),
     st.builds(Ticket, system=st.just("rt"), ticket=st.just("7")),
+    st.builds(
+        AskOverride,
+        reason=words,
+        expires=st.integers(-1, 200).map(lambda hours: NIGHT + timedelta(hours=hours)),
+    ),
+    st.builds(ApproveOverride),
 )
 
 
@@ -178,6 +187,16 @@ class AnyStory(RuleBasedStateMachine):
             given = [each for each in change.approvals if not each.expired]
             assert open_roles(required(change, self.story.rules), given) == ()
             assert len({each.person for each in given}) == len(given)
+
+    @invariant()
+    def an_override_in_force_has_two_others_behind_it(self) -> None:
+        change, now = self.story.change, self.story.now
+        found = in_force(change, now)
+        if found is not None and change.override is not None:
+            own = {change.requester, change.owner, change.override.asked_by, CLOCK.id}
+            assert len(set(found.people) - own) == len(found.people) == 2
+            assert change.override.reason.strip()
+            assert now < change.override.expires <= change.override.asked_at + timedelta(days=7)
 
     @invariant()
     def closed_is_final_but_for_debts(self) -> None:

@@ -13,6 +13,7 @@ from storewarden.cli.change_show import Style, change_lines, debt_lines, row_lin
 from storewarden.cli.change_words import EVENTS, STATES, VALUES
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.record import (
+    Approval,
     Change,
     Debt,
     DebtKind,
@@ -23,6 +24,7 @@ from storewarden.domain.change.record import (
     Outcome,
     Risk,
     State,
+    WindowOverride,
 )
 
 AT = datetime(2026, 6, 1, 15, 30, tzinfo=UTC)
@@ -73,6 +75,23 @@ def test_a_debt_says_when_it_is_due_and_when_that_is_over() -> None:
     text = shown(replace(CHANGE, debts=debts))
     assert "test evidence, due 2026-06-02 00:30" in text
     assert "approval: x, OVERDUE since 2026-06-01 23:30" in text
+
+
+def test_an_override_says_who_asked_who_agreed_and_when_it_ends() -> None:
+    given = Approval(person="sec", roles=("security_lead",), at=AT, expires=AT, comment="ok")
+    override = WindowOverride(
+        reason="no sale", expires=AT + timedelta(hours=2), asked_by="op.one", asked_at=AT,
+        approvals=(replace(given, person="old", expired=True), given),
+    )  # fmt: skip
+    text = shown(replace(CHANGE, override=override))
+    assert "asked by op.one, 1 of 2 people said yes, until 2026-06-02 01:30" in text
+    assert "no sale" in text
+    assert 'sec as security lead, 2026-06-01 23:30: "ok"' in text
+    assert "old as security lead, 2026-06-01 23:30, no longer valid" in text
+    over = replace(override, expires=AT)
+    assert "op.one 申请，已于 2026-06-01 23:30 到期" in shown(
+        replace(CHANGE, override=over), style=replace(STYLE, language="zh")
+    )
 
 
 def test_empty_lists_say_so() -> None:

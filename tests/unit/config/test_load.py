@@ -117,8 +117,8 @@ def test_sections_and_keys_left_empty_mean_their_defaults(tmp_path: Path) -> Non
             "audit:\n  forks: 1\n  forks: 2\n",
             "storewarden.yml:3: forks: given twice (first in line 2)",
         ),
-        ("ledger: postgresql://x\n", "storewarden.yml:1: ledger: must be the path of a file or "
-         "folder (is postgresql://x)"),
+        ("ledger: postgresql://x\n", "storewarden.yml:1: ledger: must be the path of a file, or "
+         "postgresql://USER@HOST/DATABASE (is postgresql://x)"),
         ("source: x\n", "storewarden.yml:1: source: unknown key"),
         (
             "audit:\n  forks: 0\nestate:\n  max_drop_percent: -1\n",
@@ -156,3 +156,51 @@ def test_a_file_that_is_no_text_says_so(tmp_path: Path) -> None:
     (tmp_path / "storewarden.yml").write_bytes(b"site:\n  name: \xb5\xea\n")
     with pytest.raises(ConfigInvalid, match=r"storewarden\.yml:2: is not UTF-8"):
         load_config(None, HOME, tmp_path)
+
+
+def test_a_ledger_on_a_server_leaves_its_side_files_in_state_dir(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        "state_dir: state\nledger: postgresql://ops@db.example.com/storewarden\n"
+        "secrets: {ledger_password: 'file:/etc/storewarden/pw'}\n",
+    )
+    assert config.ledger == "postgresql://ops@db.example.com/storewarden"
+    assert config.ledger_file is None
+    assert config.anchor_file == tmp_path / "state/ledger.anchors"
+    assert config.secrets.ledger_password == "file:/etc/storewarden/pw"
+    plain = load(tmp_path, "state_dir: state\nledger: kept/l.sqlite\n")
+    assert plain.ledger_file == tmp_path / "kept/l.sqlite"
+    assert plain.beside_ledger("claims") == tmp_path / "kept/l.sqlite.claims"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ops:geheim@db/storewarden",
+        "postgresql://ops:@db/storewarden",
+        "postgresql://db/storewarden?password=geheim",
+        "postgresql://db/storewarden?user=ops&sslPassword=geheim",
+    ],
+)
+def test_a_password_in_the_ledgers_address_is_refused_and_not_repeated(
+    tmp_path: Path, address: str
+) -> None:
+    said = refusal(tmp_path, f"ledger: {address}\n")
+    assert said.startswith("storewarden.yml:1: ledger: must hold no password; ")
+    assert "geheim" not in said
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["mysql://ops@db/storewarden", "postgresql://db", "postgresql://[db/storewarden", "http://x/y",
+     "postgresql://db:port/storewarden", "postgresql+asyncpg://db/storewarden"],
+)  # fmt: skip
+def test_a_ledger_is_a_file_or_on_postgresql(tmp_path: Path, address: str) -> None:
+    said = refusal(tmp_path, f"ledger: {address}\n")
+    assert "must be the path of a file, or postgresql://USER@HOST/DATABASE" in said
+
+
+def test_the_ledgers_password_is_a_reference(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "secrets: {ledger_password: geheim}\n")
+    assert "must be a reference" in said
+    assert "geheim" not in said

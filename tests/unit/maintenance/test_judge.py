@@ -58,6 +58,13 @@ def test_which_rule_forbids_what(operation: OperationClass, at: str) -> None:
         assert grounds(decision) == {expected}
 
 
+def test_deleting_records_needs_no_window_not_even_beside_a_till() -> None:
+    """It touches the ledger alone; the item of such a change may be any device."""
+    for at in (NOON, CAMPAIGN_NIGHT):
+        decision = ask(almanac(JUNE_18), at, OC.RECORD_DELETION, device("pos"))
+        assert (decision.allowed, grounds(decision)) == (True, {Ground.ALWAYS})
+
+
 @pytest.mark.parametrize(
     ("at", "allowed"),
     [

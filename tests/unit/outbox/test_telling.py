@@ -56,6 +56,12 @@ EVENTS: list[tuple[str, dict[str, object], tuple[str, ...], Severity, str, str]]
     ("reminded", {"about": "paperwork", "due": YESTERDAY}, (), Severity.WARNING, "OVERD", "已逾期"),
     ("standing run", {"succeeded": False, "note": "unit is dead"}, (), Severity.WARNING,
      "failed", "执行失败"),
+    ("override asked", {"reason": "no sale", "expires": TOMORROW, "asks": ["it", "business"]}, (),
+     Severity.WARNING, "outside its windows until 2026-06-02 18:00", "申请在窗口之外实施"),
+    ("override approved", {"missing": 1}, LEADS, Severity.INFO, "one more person", "还需一人"),
+    ("override approved", {"missing": 0}, (), Severity.WARNING, "its windows forbid it", "已生效"),
+    ("started", {"authorised": True, "override": "ops, sec: no sale"}, (), Severity.WARNING,
+     "begun outside its windows", "已在窗口之外"),
 ]  # fmt: skip
 
 
@@ -109,6 +115,20 @@ def test_every_kind_of_event_is_told_or_left_out_on_purpose() -> None:
 
 def test_runs_that_went_well_are_not_news() -> None:
     assert told("standing run", {"succeeded": True, "note": ""}) is None
+
+
+def test_an_override_is_asked_of_everybody_who_may_approve_it() -> None:
+    body: dict[str, object] = {"reason": "no sale", "expires": TOMORROW, "asks": ["it", "business"]}
+    words = must(told("override asked", body, waiting=LEADS)).words
+    assert words.roles == ("it", "business")
+    assert "no sale" in words.done.en
+    assert f"storewarden change override {NUMBER} --approve" in words.next.zh
+
+
+def test_a_start_under_an_override_names_who_took_the_risk() -> None:
+    words = must(told("started", {"authorised": True, "override": "ops, sec: no sale"})).words
+    assert "ops, sec: no sale" in words.done.en
+    assert "ops, sec: no sale" in words.done.zh
 
 
 def test_a_failed_standing_run_names_its_action() -> None:

@@ -63,4 +63,4 @@ def test_every_kind_has_words_in_both_languages(kind: EventKind, language: str) 
 )
 def test_the_end_of_a_ticket_says_how(kind: EventKind, body: dict[str, object], told: str) -> None:
     assert ends_ticket(entry_kind(kind))
-    assert resolution(event(kind, **body)) == told
+    assert resolution(event(kind, **body), Voice()) == told

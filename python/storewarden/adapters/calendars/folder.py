@@ -8,13 +8,12 @@ folder: it is what a refusal calls the rule.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 from storewarden.adapters import calendars
+from storewarden.adapters.extensions import Extension, Family
 from storewarden.domain.errors import AdapterError, ConfigInvalid, Refused
 from storewarden.domain.maintenance.calendar import Rule
 from storewarden.domain.maintenance.holiday import HolidayRequest
@@ -24,16 +23,32 @@ type Reader = Callable[[Path, str], WrittenCalendar]
 """Reads a file that messages call by a name; ConfigInvalid with file and line."""
 
 
+_FORMATS = Family(
+    kind=Extension,
+    folder=calendars.__name__,
+    group="storewarden.calendars",
+    parts=("SUFFIXES", "read_file"),
+    one="calendar format",
+    many="calendar formats",
+    unknown="no calendar format of that name",
+    guide="docs/developers/add-a-calendar.md",
+)
+
+
 @cache
 def readers() -> Mapping[str, Reader]:
-    """Suffix -> reader, of every module here that has them."""
+    """Suffix -> reader, of every format. Raises ConfigInvalid for two of one suffix."""
     found: dict[str, Reader] = {}
-    for each in pkgutil.iter_modules(calendars.__path__, f"{calendars.__name__}."):
-        if each.name != __name__:
-            module = importlib.import_module(each.name)
-            found |= dict.fromkeys(
-                getattr(module, "SUFFIXES", ()), module.__dict__.get("read_file")
-            )
+    for each in _FORMATS.found().values():
+        module = each.load()
+        for suffix in module.SUFFIXES:
+            if suffix in found:
+                raise ConfigInvalid(
+                    f"is a second calendar format for {suffix}",
+                    where=f"{each.name} of {each.origin}",
+                    hint="uninstall one of them",
+                )
+            found[suffix] = module.read_file
     return found
 
 

@@ -47,8 +47,16 @@ type _Tick = Callable[[str, int, int], Coroutine[Any, Any, dict[str, Any]]]
 class DurableEngine:
     """``ports.engine.Engine`` over a database at ``place`` (a file, or postgresql://)."""
 
-    def __init__(self, place: str | Path, *, clock: Clock, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self,
+        place: str | Path,
+        *,
+        clock: Clock,
+        pulse: Pulse | None = None,
+        password: Callable[[], str] | None = None,
+    ) -> None:
         self._place = place
+        self._password = password
         self._clock = clock
         self._register = Register()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storewarden-duty")
@@ -67,7 +75,7 @@ class DurableEngine:
         if self._database is not None:
             raise Refused("the engine has been started already", where="engine")
         self._register.enroll([*duties, Retention(self._chains)])
-        self._database = open_store(self._place)
+        self._database = open_store(self._place, self._password)
         self._launch(self._database)
         for name in self._register.records:
             self._take_up(name)

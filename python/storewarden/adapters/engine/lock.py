@@ -33,10 +33,14 @@ class Holder:
 
 
 class ControllerLock:
-    """The lock of ``<state_dir>/controller.lock``, held until ``release`` or the process's end."""
+    """The lock of ``<folder>/controller.lock``, held until ``release`` or the process's end.
 
-    def __init__(self, state_dir: Path) -> None:
-        self.path = state_dir / LOCK_NAME
+    ``whose`` names, for people, what may have one controller only.
+    """
+
+    def __init__(self, folder: Path, *, name: str = LOCK_NAME, whose: str = "state_dir") -> None:
+        self.path = folder / name
+        self._whose = whose
         self._handle: int | None = None
 
     def __enter__(self) -> Self:
@@ -62,7 +66,7 @@ class ControllerLock:
             raise Refused(
                 f"another controller runs already (pid {holder.pid or 'unknown'})",
                 where=str(self.path),
-                hint="one controller per state_dir; stop that one first",
+                hint=f"one controller per {self._whose}; stop that one first",
             )
         self._handle = handle
         self._write(Holder(pid=os.getpid()))

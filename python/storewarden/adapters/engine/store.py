@@ -9,6 +9,8 @@ is too old on some of our platforms, and in its slow mode, so the connection is 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,22 @@ _PRAGMAS = (
 )
 
 
-def open_store(place: str | Path) -> Engine:
+def open_store(place: str | Path, password: Callable[[], str] | None = None) -> Engine:
     """An engine on the file or postgresql:// address ``place``; the file is made, for its owner.
 
+    ``password`` is asked for each new connection to a server.
     Raises ConfigInvalid, ContentMissing (driver, or a SQLite that is too old), AdapterError.
     """
     if isinstance(place, Path) or "://" not in place:
         return _sqlite(Path(place))
-    return _postgresql(place)
+    engine = _postgresql(place)
+    if password is not None:
+        event.listen(engine, "do_connect", partial(_log_in, password))
+    return engine
+
+
+def _log_in(password: Callable[[], str], *call: Any) -> None:
+    call[3]["password"] = password()  # (dialect, record, arguments, keywords) of the driver
 
 
 def _sqlite(path: Path) -> Engine:

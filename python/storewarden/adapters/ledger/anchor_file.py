@@ -2,8 +2,10 @@
 """Anchors on a disk: one line of JSON each, appended and synced, never rewritten.
 
 Put it where whoever can write the ledger cannot (another owner, ``chattr +a``,
-another machine's disk). A line that was torn by a power cut was never
-acknowledged: the next write cuts it off, reading leaves it out.
+another machine's disk). A line that was torn by a power cut or a full disk was
+never acknowledged: the next write begins a new line behind it, since it may be
+forbidden to cut anything off, and reading leaves out what is only the beginning
+of a line. Who tears a whole line afterwards gains nothing: the journal notes it.
 
 After a restore that gave entries up, anchors of those entries are right and of
 no use any more. They are not removed: a line marked ``restored`` says up to
@@ -30,6 +32,8 @@ FILE = "file"
 """The ``where`` of anchors in this file."""
 
 _MARK = "restored"
+_BEGIN = b'{"at":"'
+"""Every line begins so: their keys are sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,15 @@ class JsonAnchorFile:
     def read(self) -> tuple[Anchor, ...]:
         """All lines in order. Raises LedgerConflict naming a line that is no anchor."""
         return tuple(line.anchor for line in self._lines() if not line.restored)
+
+    def torn(self) -> tuple[Problem, ...]:
+        """Lines that were left out because they were never written to their end."""
+        what = "a torn line, which nobody was told was written, is left out"
+        return tuple(
+            Problem(where=f"{self.path}:{number}", what=what)
+            for number, line in self._whole()
+            if _is_torn(line)
+        )
 
     def holding(self, restores: Collection[str]) -> tuple[Anchor, ...]:
         """The anchors that still hold; ``restores`` are the times of the journal's restores."""
@@ -94,8 +107,7 @@ class JsonAnchorFile:
             handle = os.open(self.path, flags, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
-                _cut_torn(handle)
-                _write_whole(handle, line)
+                _write_whole(handle, line if _at_line_start(handle) else b"\n" + line)
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -105,21 +117,25 @@ class JsonAnchorFile:
             raise AdapterError(
                 f"an anchor cannot be written: {failure.strerror}",
                 where=str(self.path),
-                hint="set anchors.file to a place that can be written",
+                hint="free some space there, or set controller.anchor_file to another place",
                 retryable=True,
             ) from failure
 
     def _lines(self) -> tuple[_Line, ...]:
+        whole = ((number, line) for number, line in self._whole() if not _is_torn(line))
+        return tuple(_parsed(line, f"{self.path}:{number}") for number, line in whole)
+
+    def _whole(self) -> list[tuple[int, bytes]]:
+        """Numbered lines, without an unfinished last one."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
-            return ()
+            return []
         except OSError as failure:
             raise AdapterError(
                 f"cannot be read: {failure.strerror}", where=str(self.path)
             ) from failure
-        whole = content[: content.rfind(b"\n") + 1].splitlines()
-        return tuple(_parsed(line, f"{self.path}:{n}") for n, line in enumerate(whole, 1))
+        return list(enumerate(content.split(b"\n")[:-1], 1))
 
 
 def _parsed(line: bytes, where: str) -> _Line:
@@ -134,22 +150,17 @@ def _parsed(line: bytes, where: str) -> _Line:
         ) from None
 
 
-def _cut_torn(handle: int) -> None:
-    """Remove an unfinished last line, whose writer never heard that it was written."""
+def _at_line_start(handle: int) -> bool:
     size = os.fstat(handle).st_size
-    start = size
-    while start > 0:
-        begin = max(0, start - 4096)
-        block = os.pread(handle, start - begin, begin)
-        if start == size and block.endswith(b"\n"):
-            return
-        newline = block.rfind(b"\n")
-        if newline >= 0:
-            os.ftruncate(handle, begin + newline + 1)
-            return
-        start = begin
-    if size:
-        os.ftruncate(handle, 0)
+    return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether it is the beginning of a line and no more; some disks fill up with zero bytes."""
+    begun = line.rstrip(b"\0")
+    if not line or begun.endswith(b"}"):
+        return False
+    return begun.startswith(_BEGIN) or _BEGIN.startswith(begun)
 
 
 def _write_whole(handle: int, data: bytes) -> None:

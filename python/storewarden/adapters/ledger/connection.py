@@ -11,6 +11,8 @@ on the disk before the call returns (synchronous=FULL), also in WAL mode.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from storewarden.adapters.ledger.ownership import leave_to_owner
 from storewarden.domain.errors import AdapterError, ConfigInvalid, ContentMissing
 
 _WRITES = "storewarden_writes"
+
+type Password = Callable[[], str]
+"""Reads a password where it is kept."""
 
 
 def locate(place: str | Path) -> URL:
@@ -58,15 +64,23 @@ def shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def connect(url: URL, patience: float) -> Engine:
+def connect(url: URL, patience: float, password: Password | None = None) -> Engine:
     """An engine whose ``writing`` transactions are serial; ``patience`` seconds for locks.
 
-    Creates the SQLite file (0600) and its folder (0700) when they are missing.
+    Creates the SQLite file (0600) and its folder (0700) when they are missing. ``password`` is
+    asked for each new connection, so that one that was changed is found without a restart.
     """
     if url.get_backend_name() == "sqlite":
         _create_file(Path(str(url.database)))
         return _sqlite(url, patience)
-    return _postgresql(url, patience)
+    engine = _postgresql(url, patience)
+    if password is not None:
+        event.listen(engine, "do_connect", partial(_log_in, password))
+    return engine
+
+
+def _log_in(password: Password, *call: Any) -> None:
+    call[3]["password"] = password()  # (dialect, record, arguments, keywords) of the driver
 
 
 def writing(engine: Engine) -> Engine:
@@ -86,6 +100,7 @@ def _create_file(path: Path) -> None:
         # The mode holds for folders made here; one that exists is its owner's business.
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        leave_to_owner(path, path.parent)
     except FileExistsError:
         # Not opened to look: closing it would drop this process's SQLite locks on it.
         if not path.is_file():
@@ -126,11 +141,16 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+_KEEPALIVE = (  # a machine that vanished holds its locks for about two minutes, not for hours
+    "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=15 -c tcp_keepalives_count=4"
+)
+
+
 def _postgresql(url: URL, patience: float) -> Engine:
     milliseconds = int(patience * 1000)
     arguments = {
         "connect_timeout": max(2, int(patience)),
-        "options": f"-c lock_timeout={milliseconds} -c synchronous_commit=on",
+        "options": f"-c lock_timeout={milliseconds} -c synchronous_commit=on {_KEEPALIVE}",
     }
     try:
         return create_engine(url, connect_args=arguments, pool_pre_ping=True)

@@ -22,13 +22,14 @@ from pysqlite3 import dbapi2 as sqlite
 from storewarden.adapters.ledger.connection import connect, locate
 from storewarden.adapters.ledger.peek import schema_of
 from storewarden.adapters.ledger.sql import PATIENCE, SqlLedger
-from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict
+from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict, StorewardenError
 from storewarden.ports.clock import Clock
 from storewarden.ports.journal import moment, stamp
 from storewarden.ports.ledger import Verification
 
 FORMAT = "storewarden-ledger-backup-1"
 _BLOCK = 1024 * 1024
+_OF_THE_DISK = ("database or disk is full", "disk I/O error", "unable to open database file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ def backup(ledger: SqlLedger, target: Path, clock: Clock) -> Manifest:
         raise ConfigInvalid(
             "a ledger on PostgreSQL is backed up with the server's own tools",
             where=ledger.place,
-            hint="pg_dump -Fc, then storewarden ledger verify on a restored copy",
+            hint="pg_dump -Fc, with the folder evidence of state_dir and the anchor file; then"
+            " storewarden ledger verify on a restored copy",
         )
     for path in (target, manifest_path(target)):
         if path.exists():
@@ -89,12 +91,24 @@ def copy(source: Path, target: Path) -> None:
             original.backup(made)  # one read transaction: writers go on
             made.execute("PRAGMA journal_mode=DELETE").fetchall()
     except sqlite.Error as failure:
-        raise LedgerConflict(f"cannot be copied: {failure}", where=str(source)) from failure
+        raise _not_copied(failure, source, target) from failure
     handle = os.open(target, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _not_copied(failure: sqlite.Error, source: Path, target: Path) -> StorewardenError:
+    """A disk that is full is not the ledger's fault."""
+    if str(failure) in _OF_THE_DISK:  # the driver gives no code for what happens in a backup
+        return AdapterError(
+            f"cannot be copied to {target}: {failure}",
+            where=str(source),
+            hint="check free space there; nothing was changed",
+            retryable=True,
+        )
+    return LedgerConflict(f"cannot be copied: {failure}", where=str(source))
 
 
 def proven(file: Path, clock: Clock) -> Verification:

@@ -33,6 +33,7 @@ from storewarden.adapters.ledger.change_rows import ENDED, KINDS
 from storewarden.adapters.ledger.entries import text_of
 from storewarden.adapters.ledger.tables import CHANGE, CHANNEL, DELIVERY, JOURNAL
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
+from storewarden.domain.outbox.delivery import EVER_WAITED
 from storewarden.ports.journal import moment, stamp
 from storewarden.ports.outbox import TICKET, Delivery
 
@@ -87,13 +88,13 @@ def channels(connection: Connection) -> tuple[str, ...]:
 
 
 def due(connection: Connection, channel: str, now: datetime, limit: int) -> list[Delivery]:
-    """What is waiting and may be tried, the longest waiting first."""
+    """What is waiting and may be tried: what failed least often, then the longest waiting."""
     head = journal.head(connection).sequence
-    soon = or_(DELIVERY.c.retry_at == "", DELIVERY.c.retry_at <= stamp(now))
+    retry, beyond = DELIVERY.c.retry_at, stamp(now + EVER_WAITED)
+    soon = or_(retry == "", retry <= stamp(now), retry > beyond)
     chosen = select(DELIVERY).where(DELIVERY.c.channel == channel, DELIVERY.c.parked == 0)
-    rows = connection.execute(
-        chosen.where(_behind(head), soon).order_by(DELIVERY.c.waiting).limit(limit)
-    )
+    ordered = chosen.order_by(DELIVERY.c.attempts, DELIVERY.c.waiting)
+    rows = connection.execute(ordered.where(_behind(head), soon).limit(limit))
     return [delivery_of(row, head) for row in rows]
 
 
@@ -149,9 +150,10 @@ def failed(
     return _changed(connection, row, {"attempts": row.attempts + 1, "error": line, **again})
 
 
-def release(connection: Connection, channel: str, subject: str) -> Delivery:
-    """Let it be tried again at once."""
-    return _changed(connection, _locked(connection, channel, subject), dict(_FRESH))
+def release(connection: Connection, channel: str, subject: str) -> tuple[Delivery, str]:
+    """Let it be tried again at once; the delivery, and the error at which it had stopped."""
+    row = _locked(connection, channel, subject)
+    return _changed(connection, row, dict(_FRESH)), row.error
 
 
 def skip(connection: Connection, channel: str, subject: str) -> tuple[Delivery, int]:

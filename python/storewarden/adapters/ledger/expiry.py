@@ -91,10 +91,11 @@ def _require_allowed(connection: Connection, number: str) -> None:
     change = change_of(number, body)
     if not tombstones.allows_deletion(change):
         raise Refused(
-            f"it is {change.state.value} and its operation is {change.draft.operation!r}",
+            f"it is {change.state.value}, its kind {change.draft.kind.value} and its operation"
+            f" {change.draft.operation!r}",
             where=number,
             hint=f"records are deleted under a change with the operation"
-            f" {tombstones.OPERATION!r} that was approved and has been started",
+            f" {tombstones.OPERATION} that was approved and has been started; no emergency",
         )
 
 

@@ -4,7 +4,8 @@
 A line holds every stored field of one entry, the body as the text that was
 hashed, so that whoever has the file and ``ports/journal.py`` (or an auditor's own
 ten lines) can compute the chain again. The last line is the head: a file that was
-cut off at a line lacks it.
+cut off at a line lacks it. A line must be exactly as it was written; only the time of the
+export itself, in the head, is nobody's proof.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from storewarden.ports.ledger import Problem, Verification
 
 FORMAT = "storewarden-journal-export-1"
 _FIELDS = frozenset({*Sealed.__slots__, "hash"})
+_HEAD = frozenset({"format", "at", "entries", "sequence", "hash"})
 
 
 def lines(connection: Connection, now: datetime) -> Iterator[str]:
@@ -53,6 +55,7 @@ class _Reading:
     def __init__(self, known: Mapping[int, str]) -> None:
         self._chain = ChainCheck(known)
         self._problems: list[Problem] = []
+        self._doubts: list[Problem] = []  # told behind what explains them
         self._head: Mapping[str, Any] | None = None
 
     def take(self, number: int, line: str) -> None:
@@ -63,6 +66,8 @@ class _Reading:
             return
         try:
             data = json.loads(line)
+            if line.rstrip("\n") != _line(data):  # a key that stands twice says two things
+                self._doubt(where, "altered: it is not as the export wrote it")
             if set(data) == {"head"}:
                 self._head = data["head"]
             else:
@@ -77,7 +82,7 @@ class _Reading:
             heads = [(self._chain.last.sequence, self._chain.last.hash)]
         else:
             heads = [self._told_head(self._head)]
-        problems = [*self._problems, *self._chain.close(heads)]
+        problems = [*self._problems, *self._chain.close(heads), *self._doubts]
         last = self._chain.last.hash
         return Verification(entries=self._chain.entries, head=last, problems=listed(problems))
 
@@ -94,12 +99,18 @@ class _Reading:
 
     def _told_head(self, head: Mapping[str, Any]) -> tuple[int, str]:
         try:
-            if head["format"] == FORMAT:
-                return int(head["sequence"]), str(head["hash"])
+            if head["format"] == FORMAT and set(head) == _HEAD:
+                if head["entries"] != self._chain.entries:
+                    self._doubt("export", "altered: its head line tells another number of entries")
+                if type(head["sequence"]) is int and isinstance(head["hash"], str):
+                    return head["sequence"], head["hash"]
         except (KeyError, TypeError, ValueError):
             pass
         self._say("export", "altered: its head line cannot be read")
         return self._chain.last.sequence, self._chain.last.hash
+
+    def _doubt(self, where: str, what: str) -> None:
+        self._doubts.append(Problem(where=where, what=what))
 
     def _say(self, where: str, what: str) -> None:
         self._problems.append(Problem(where=where, what=what))

@@ -37,7 +37,8 @@ _READ_ONLY = _Meaning(
 )
 _UNOPENED = _Meaning(
     what="the ledger cannot be opened",
-    hint="check that the folder exists, has free space and belongs to this user",
+    hint="check that the folder exists, has free space, belongs to this user and is no read-only"
+    " mount (copy the file from there, or use an export)",
 )
 _LOCKED = _Meaning(
     what="another process kept the ledger locked for too long",

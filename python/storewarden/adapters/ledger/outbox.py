@@ -25,6 +25,7 @@ from storewarden.ports.outbox import NOTIFY, TICKET, Delivery
 SUBSCRIBED = "channel subscribed"
 UNSUBSCRIBED = "channel unsubscribed"
 SKIPPED = "delivery skipped"
+RELEASED = "delivery released"
 
 
 class SqlOutbox:
@@ -85,16 +86,18 @@ class SqlOutbox:
             channel, subject = delivery.channel, delivery.subject
             return cursors.failed(connection, channel, subject, error, retry_at)
 
-    def release(self, channel: str, subject: str, *, skip: bool = False) -> Delivery:
+    def release(self, channel: str, subject: str, *, by: str, skip: bool = False) -> Delivery:
         """Try a parked delivery again, or leave out the entry at which it stopped."""
+        body: dict[str, object] = {"channel": channel, "subject": subject, "by": by}
         with self._transactions.writing() as connection:
-            if not skip:
-                return cursors.release(connection, channel, subject)
             journal.lock(connection)
+            if not skip:
+                delivery, error = cursors.release(connection, channel, subject)
+                self._note(connection, RELEASED, channel, {**body, "error": error})
+                return delivery
             delivery, entry = cursors.skip(connection, channel, subject)
             if entry:
-                body = {"channel": channel, "subject": subject, "entry": entry}
-                self._note(connection, SKIPPED, channel, body)
+                self._note(connection, SKIPPED, channel, {**body, "entry": entry})
             return delivery
 
     def deliveries(self, channel: str = "") -> tuple[Delivery, ...]:

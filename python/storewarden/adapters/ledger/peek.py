@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A look at a ledger file that neither creates, upgrades nor locks anything."""
+"""A look at a ledger that neither creates, upgrades nor locks anything."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2 as sqlite
 
+from storewarden.adapters.ledger.connection import Password, connect, locate, shown
+from storewarden.adapters.ledger.failures import translated
 from storewarden.domain.errors import LedgerConflict
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -32,12 +35,31 @@ def schema_of(path: Path) -> str:
         raise LedgerConflict(f"does not open as a ledger: {error}", where=str(path)) from error
     if damage != "ok":
         raise LedgerConflict(f"is damaged: {damage}", where=str(path))
-    schema = str(rows[0][0]) if rows else ""
+    return _known(str(rows[0][0]) if rows else "", str(path))
+
+
+def schema_on(address: str, password: Password | None = None) -> str:
+    """The schema version of the ledger on a server; "" when there is none yet.
+
+    Raises LedgerConflict when a newer release wrote it, AdapterError when the server does not
+    answer, ConfigInvalid and ContentMissing as ``connection`` does.
+    """
+    url = locate(address)
+    engine = connect(url, _PATIENCE, password)
+    try:
+        with translated(shown(url)), engine.connect() as connection:
+            schema = MigrationContext.configure(connection).get_current_revision() or ""
+    finally:
+        engine.dispose()
+    return _known(schema, shown(url)) if schema else ""
+
+
+def _known(schema: str, where: str) -> str:
     known = {entry.revision for entry in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
     if schema not in known:
         raise LedgerConflict(
             f"has schema {schema or 'none'}, which this release does not know",
-            where=str(path),
+            where=where,
             hint="upgrade storewarden",
         )
     return schema

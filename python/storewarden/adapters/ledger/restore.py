@@ -24,6 +24,7 @@ from pysqlite3 import dbapi2 as sqlite
 from storewarden.adapters.ledger import copies, tombstones
 from storewarden.adapters.ledger.connection import connect, locate
 from storewarden.adapters.ledger.failures import translated
+from storewarden.adapters.ledger.ownership import leave_to_owner
 from storewarden.adapters.ledger.sql import PATIENCE, SqlLedger
 from storewarden.adapters.ledger.upgrade import alone, bring_forward
 from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict, Refused
@@ -116,6 +117,7 @@ class _Exchange:
             self._asked.mark(at)
         if aside is not None:
             _keep(ledger, aside)
+        leave_to_owner(self._candidate, ledger if there else ledger.parent)
         self._candidate.replace(ledger)
         copies.sync(ledger.parent)
         return Restored(at=self._now, head=head, backup=before, given_up=given_up, kept=aside)

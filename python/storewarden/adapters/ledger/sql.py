@@ -19,9 +19,10 @@ from sqlalchemy import Engine
 from storewarden.adapters.ledger import anchors, audits, entries, journal, reading, reserved
 from storewarden.adapters.ledger import verify as verification
 from storewarden.adapters.ledger.changes import SqlChanges
-from storewarden.adapters.ledger.connection import connect, locate, shown
+from storewarden.adapters.ledger.connection import Password, connect, locate, shown
 from storewarden.adapters.ledger.failures import translated
 from storewarden.adapters.ledger.outbox import SqlOutbox
+from storewarden.adapters.ledger.session_locks import SessionLocks
 from storewarden.adapters.ledger.transactions import Transactions
 from storewarden.adapters.ledger.upgrade import bring_forward
 from storewarden.domain.baseline.drift import Drift
@@ -37,15 +38,24 @@ PATIENCE = timedelta(seconds=30)
 _PAGE = 500
 
 
-def open_ledger(place: str | Path, *, clock: Clock, patience: timedelta = PATIENCE) -> SqlLedger:
+def open_ledger(
+    place: str | Path,
+    *,
+    clock: Clock,
+    patience: timedelta = PATIENCE,
+    password: Password | None = None,
+) -> SqlLedger:
     """Open the ledger at a path or postgresql:// address; create or upgrade it when needed.
+
+    ``password`` reads the one of the PostgreSQL user; without it the driver looks where it
+    always does (PGPASSFILE).
 
     Raises ConfigInvalid for an address nobody can open, ContentMissing without the
     driver, LedgerConflict when it is newer, damaged or locked, AdapterError when the
     disk or server fails. Each names the place, never a password.
     """
     url = locate(place)
-    engine = connect(url, patience.total_seconds())
+    engine = connect(url, patience.total_seconds(), password)
     try:
         with translated(shown(url)):
             bring_forward(engine, patience.total_seconds())
@@ -79,12 +89,20 @@ class SqlLedger:
 
     def close(self) -> None:
         """Give up all connections."""
+        if "locks" in self.__dict__ and self.locks is not None:
+            self.locks.close()
         self.transactions.engine.dispose()
 
     @cached_property
     def changes(self) -> SqlChanges:
         """The changes in this ledger."""
         return SqlChanges(self.transactions, self._clock)
+
+    @cached_property
+    def locks(self) -> SessionLocks | None:
+        """Locks among all machines that use this ledger; None for a file, which has one."""
+        engine = self.transactions.engine
+        return SessionLocks(engine) if engine.dialect.name == "postgresql" else None
 
     @cached_property
     def outbox(self) -> SqlOutbox:

@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import Any
 
 from storewarden.adapters.ledger.journal import Note
-from storewarden.domain.change.record import Change, State
+from storewarden.domain.change.record import Change, Kind, State
 from storewarden.domain.errors import LedgerConflict
+from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import Problem
 
@@ -29,7 +30,7 @@ DELETIONS = "deletions"
 RESTORES = "restores"
 """The run of ``RESTORED`` entries; their step is the time of the restore."""
 
-OPERATION = "delete records"
+OPERATION = OperationClass.RECORD_DELETION.value
 """The operation of a change under which records may be deleted."""
 
 
@@ -61,8 +62,11 @@ class Restoration:
 
 
 def allows_deletion(change: Change) -> bool:
-    """Whether records may be deleted under this change, now."""
-    return change.state is State.IN_PROGRESS and change.draft.operation == OPERATION
+    """Whether records may be deleted under this change, now. An emergency acts before anybody
+    has approved it, and deleting records is never so urgent."""
+    draft = change.draft
+    approved = change.state is State.IN_PROGRESS and draft.kind is not Kind.EMERGENCY
+    return approved and draft.operation == OPERATION
 
 
 def deletion_note(deletion: Deletion, step: str, now: datetime) -> Note:

@@ -55,6 +55,13 @@ def bring_forward(engine: Engine, patience: float, migrations: Path = _MIGRATION
             command.upgrade(config, newest)
 
 
+def make_schema(connection: Connection) -> None:
+    """This release's schema in a database that is empty."""
+    config = _config(_MIGRATIONS)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
 def _config(migrations: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))

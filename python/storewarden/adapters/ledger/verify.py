@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, text, type_coerce
+from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
+from storewarden.adapters.ledger import guards
 from storewarden.adapters.ledger.anchors import AnchorReplay
 from storewarden.adapters.ledger.chain import ChainCheck, link_of
 from storewarden.adapters.ledger.change_replay import ChangeReplay
@@ -24,8 +25,6 @@ from storewarden.ports.ledger import Problem, Verification
 _PAGE = 500
 _MOST = 200
 """Problems that are listed; whoever has more has one cause, and a backup to restore."""
-
-_GUARDS = {"journal_no_update", "journal_no_delete"}
 
 
 def verify(connection: Connection, known: Mapping[int, str]) -> Verification:
@@ -39,7 +38,7 @@ def verify(connection: Connection, known: Mapping[int, str]) -> Verification:
         (row.sequence, row.hash)
         for row in connection.execute(select(JOURNAL_HEAD.c.sequence, JOURNAL_HEAD.c.hash))
     ]
-    problems = [*chain.close(heads), *states.close(), *_guards(connection)]
+    problems = [*chain.close(heads), *states.close(), *guards.problems(connection)]
     return Verification(
         entries=chain.entries,
         head=chain.last.hash,
@@ -86,19 +85,6 @@ def pages(connection: Connection) -> Iterator[list[dict[Any, Any]]]:
             return
         yield rows
         after = rows[-1]["sequence"]
-
-
-def _guards(connection: Connection) -> list[Problem]:
-    """The triggers that keep honest programs from changing entries."""
-    if connection.dialect.name == "sqlite":
-        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    else:
-        query = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
-    present = set(connection.execute(text(query)).scalars())
-    return [
-        Problem(where=f"trigger {name}", what="deleted: somebody removed the guard of the journal")
-        for name in sorted(_GUARDS - present)
-    ]
 
 
 def listed(problems: Sequence[Problem]) -> tuple[Problem, ...]:

@@ -136,7 +136,9 @@ def _free(path: Path) -> int:
         return 0
 
 
-def _ledger_kind(path: Path) -> str:
+def _ledger_kind(path: Path | str) -> str:
+    if isinstance(path, str):
+        return "server"
     try:
         with path.open("rb") as stream:
             return "sqlite" if stream.read(16) == b"SQLite format 3\0" else "other"

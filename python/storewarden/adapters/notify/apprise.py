@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from storewarden.adapters.notify.settings import ChannelSettings, SecretRef, SecretRefs, key_of
+from storewarden.adapters.notify.settings import ChannelSettings, key_of
+from storewarden.adapters.settings import ListOf, SecretRef, wrong
 from storewarden.domain.errors import AdapterError, ConfigInvalid, ContentMissing
 from storewarden.ports.notifications import Message
 from storewarden.ports.secrets import Secrets
@@ -28,14 +29,14 @@ _OURS = {
 
 def _some(values: tuple[SecretRef, ...]) -> tuple[SecretRef, ...]:
     if not values:
-        raise ValueError("must name at least one reference")
+        raise wrong("must name at least one reference")
     return values
 
 
 class Settings(ChannelSettings):
     """``urls`` are references to Apprise urls, like ``tgram://token/chat``."""
 
-    urls: Annotated[SecretRefs, AfterValidator(_some)]
+    urls: Annotated[ListOf[SecretRef], AfterValidator(_some)]
 
 
 class Apprise:
@@ -48,7 +49,7 @@ class Apprise:
         self._secrets = secrets
         self._apprise = _package()
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """To every service; AdapterError when one of them did not take it."""
         group = self._apprise.Apprise()
         for reference in self._settings.urls:
@@ -67,6 +68,7 @@ class Apprise:
                 hint="Apprise does not say why; try the same url with its own command",
                 retryable=True,
             )
+        return ""  # Apprise keeps the words of the other side to itself
 
     def shut(self) -> None:
         """Nothing is held between two messages."""

@@ -15,10 +15,11 @@ import hmac
 import json
 import time
 
-from storewarden.adapters.notify.settings import SecretRef, WebSettings, Words
+from storewarden.adapters.notify.settings import WebSettings, Words
 from storewarden.adapters.notify.transport import Wire
 from storewarden.adapters.notify.verdict import Robot, judge
 from storewarden.adapters.notify.wording import fitted, headline, inert, sendable
+from storewarden.adapters.settings import SecretRef
 from storewarden.ports.notifications import Message
 from storewarden.ports.secrets import Secret, Secrets
 
@@ -57,11 +58,11 @@ class DingTalk:
         self._secrets = secrets
         self._wire = Wire(name, settings, secrets)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """One markdown message; AdapterError when the robot did not take it."""
         params, hidden = self._signature()
         answer = self._wire.post(self._payload(message), params=params, hidden=hidden)
-        judge(answer, _ROBOT)
+        return judge(answer, _ROBOT)
 
     def shut(self) -> None:
         """Let go of connections."""

@@ -16,10 +16,11 @@ import hmac
 import json
 import time
 
-from storewarden.adapters.notify.settings import SecretRef, WebSettings, Words
+from storewarden.adapters.notify.settings import WebSettings, Words
 from storewarden.adapters.notify.transport import Wire
 from storewarden.adapters.notify.verdict import Robot, judge
 from storewarden.adapters.notify.wording import fitted, headline, sendable
+from storewarden.adapters.settings import SecretRef
 from storewarden.ports.notifications import Message
 from storewarden.ports.secrets import Secret, Secrets
 
@@ -56,12 +57,12 @@ class Feishu:
         self._secrets = secrets
         self._wire = Wire(name, settings, secrets)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """One rich text; AdapterError when the bot did not take it."""
         signed, hidden = self._signature()
         text = fitted(message.text, _LIMIT, lambda cut: len(self._encoded(message, cut, signed)))
         answer = self._wire.post(self._encoded(message, text, signed), hidden=hidden)
-        judge(answer, _ROBOT)
+        return judge(answer, _ROBOT)
 
     def shut(self) -> None:
         """Let go of connections."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Buffer
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -18,10 +19,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from storewarden.adapters.notify.settings import ChannelSettings, SecretRef, Texts, key_of
+from storewarden.adapters.http_client import authorities
+from storewarden.adapters.notify.settings import ChannelSettings, key_of
 from storewarden.adapters.notify.transport import said
 from storewarden.adapters.notify.wording import headline, sendable
-from storewarden.domain.errors import AdapterError, ConfigInvalid
+from storewarden.adapters.settings import ListOf, SecretRef, wrong
+from storewarden.domain.errors import AdapterError
 from storewarden.ports.notifications import Message
 from storewarden.ports.secrets import Secret, Secrets
 from storewarden.ports.tickets import Attachment
@@ -31,12 +34,11 @@ _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 def _address(value: str) -> str:
     if value.count("@") != 1 or any(c.isspace() or c in "<>,;" for c in value):
-        raise ValueError("must be a plain address like ops@example.com")
+        raise wrong("must be a plain address like ops@example.com")
     return value
 
 
-def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_address(value) for value in values)
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Settings(ChannelSettings):
@@ -48,18 +50,34 @@ class Settings(ChannelSettings):
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
     password: SecretRef | None = None
-    sender: Annotated[str, AfterValidator(_address)]
-    to: Annotated[Texts, AfterValidator(_addresses)] = ()
+    sender: Address
+    to: ListOf[Address] = ()
     ca_file: str = ""
     largest_attachments_mb: int = 10
 
     @model_validator(mode="after")
     def _login_is_whole_and_encrypted(self) -> Settings:
         if bool(self.user) != (self.password is not None):
-            raise ValueError("user and password go together")
+            raise wrong("user and password go together")
         if self.user and self.security == "none":
-            raise ValueError("a password is not sent without starttls or tls")
+            raise wrong("a password is not sent without starttls or tls")
         return self
+
+
+class _Heard(smtplib.SMTP):
+    """Keeps what the server says when it takes a mail: its queue's number, for who searches."""
+
+    answer = ""
+
+    def data(self, msg: Buffer | str) -> tuple[int, bytes]:
+        """As the library's."""
+        code, words = super().data(msg)
+        self.answer = f"{code} {_text(words)}"
+        return code, words
+
+
+class _HeardTls(_Heard, smtplib.SMTP_SSL):
+    """The same over TLS from the first byte."""
 
 
 class Smtp:
@@ -71,14 +89,9 @@ class Smtp:
         self._settings = settings
         self._secrets = secrets
         self._where = f"{name} ({settings.host})"
-        try:
-            self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
-        except (OSError, ssl.SSLError):
-            raise ConfigInvalid(
-                "is no readable file of certificate authorities", where=f"{key_of(name)}.ca_file"
-            ) from None
+        self._tls = authorities(key_of(name), settings.ca_file)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """One mail to all; AdapterError unless the server took it for every recipient."""
         to = tuple(dict.fromkeys((*self._settings.to, *message.to)))
         if not to:
@@ -89,7 +102,7 @@ class Smtp:
         secret = self._secrets.read(self._settings.password) if self._settings.password else None
         hidden = (secret,) if secret else ()
         try:
-            refused = self._delivered(mail, to, secret)
+            refused, answer = self._delivered(mail, to, secret)
         except (smtplib.SMTPException, OSError) as error:
             raise self._failure(error, hidden) from None
         if refused:
@@ -99,27 +112,30 @@ class Smtp:
                 where=self._where,
                 hint=f"correct the address, then storewarden outbox skip notify:{self.name}",
             )
+        return said(answer, hidden)
 
     def shut(self) -> None:
         """Nothing is held between two messages."""
 
     def _delivered(
         self, mail: EmailMessage, to: tuple[str, ...], secret: Secret | None
-    ) -> dict[str, tuple[int, bytes]]:
+    ) -> tuple[dict[str, tuple[int, bytes]], str]:
+        """Whom the server refused, and what it said to the mail itself."""
         settings = self._settings
         port = settings.port or _PORTS[settings.security]
         if settings.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
+            server: _Heard = _HeardTls(
                 settings.host, port, timeout=settings.timeout_seconds, context=self._tls
             )
         else:
-            server = smtplib.SMTP(settings.host, port, timeout=settings.timeout_seconds)
+            server = _Heard(settings.host, port, timeout=settings.timeout_seconds)
         try:
             if settings.security == "starttls":
                 server.starttls(context=self._tls)
             if secret is not None:
                 server.login(settings.user, secret.reveal().strip())
-            return server.send_message(mail, from_addr=settings.sender, to_addrs=to)
+            refused = server.send_message(mail, from_addr=settings.sender, to_addrs=to)
+            return refused, server.answer
         finally:
             with suppress(smtplib.SMTPException, OSError):  # taken is taken, whatever comes now
                 server.quit()

@@ -13,28 +13,21 @@ taken is for the channel to read out of the body.
 from __future__ import annotations
 
 import json
-import logging
-import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import httpx
 
+from storewarden.adapters.http_answers import excerpt, later, redacted, retry_after
+from storewarden.adapters.http_client import authorities, distrusted, http_client
 from storewarden.adapters.notify.settings import WebSettings, key_of
+from storewarden.adapters.quiet_http import quiet
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.secrets import Secret, Secrets
 
 _LARGEST_ANSWER = 64 * 1024  # bytes; a robot answers with a line
 _LONGEST_WORDS = 160
-_LONGEST_WAIT = timedelta(days=1)
-_LATER = frozenset({408, 423, 425, 429})
-_NEVER = frozenset({501, 505})
-_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
-_OURS: ContextVar[bool] = ContextVar("storewarden_notify", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +69,12 @@ class Wire:
         self._reference = settings.url
         self._secrets = secrets
         key = key_of(channel)
-        try:
-            self._client = httpx.Client(
-                verify=_tls(settings.ca_file, key),
-                timeout=settings.timeout_seconds,
-                follow_redirects=False,
-                trust_env=False,
-                proxy=settings.proxy or None,
-                headers={"User-Agent": "storewarden"},
-            )
-        except (httpx.InvalidURL, ValueError):
-            raise ConfigInvalid("is no url of a proxy", where=f"{key}.proxy") from None
+        self._client = http_client(
+            key,
+            authorities(key, settings.ca_file),
+            timeout_seconds=settings.timeout_seconds,
+            proxy=settings.proxy,
+        )
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -131,7 +119,7 @@ class Wire:
         where = f"{self._channel} ({url.host})"
         try:
             with (
-                _quiet(),
+                quiet(),
                 self._client.stream(
                     "POST", url, content=payload, headers=dict(headers)
                 ) as response,
@@ -144,43 +132,30 @@ class Wire:
                     hidden=hidden,
                 )  # fmt: skip
         except httpx.HTTPError as error:
-            distrusted = _distrusted(error)
+            never = distrusted(error)
             raise AdapterError(
                 f"not reached: {said(str(error) or type(error).__name__, hidden)}",
                 where=where,
                 hint="trust its authority with ca_file, or correct the url"
-                if distrusted
+                if never
                 else "is the network up, and is the host right?",
-                retryable=not distrusted,
+                retryable=not never,
             ) from None
 
 
 def said(words: object, hidden: tuple[Secret, ...]) -> str:
     """Anybody's words on one short line, without ``hidden``."""
-    text = str(words)
-    for value in sorted({each.reveal() for each in hidden}, key=len, reverse=True):
-        if value:
-            text = text.replace(value, "***")
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1]}…"
-
-
-def later(status: int) -> bool:
-    """Whether the same request may be taken later."""
-    return status in _LATER or (500 <= status < 600 and status not in _NEVER)
+    return excerpt(redacted(str(words), hidden), longest=_LONGEST_WORDS)
 
 
 def _refused(answer: Answer) -> AdapterError:
     words = answer.said(answer.body.decode("utf-8", "replace"))
-    wait = answer.headers.get("retry-after", "")
     return AdapterError(
         f"answered {answer.status}: {words}" if words else f"answered {answer.status}",
         where=answer.where,
         hint="is the url still the robot's?" if answer.status in (401, 403, 404) else "",
         retryable=later(answer.status),
-        retry_after=min(timedelta(seconds=int(wait[:9])), _LONGEST_WAIT)
-        if wait.isdecimal()
-        else None,
+        retry_after=retry_after(answer.headers),
     )
 
 
@@ -199,42 +174,3 @@ def _limited(response: httpx.Response) -> bytes:
         if len(body) > _LARGEST_ANSWER:
             break
     return body[:_LARGEST_ANSWER]
-
-
-def _distrusted(error: BaseException | None) -> bool:
-    """Whether a certificate was the reason; nobody's patience changes that."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _tls(ca_file: str, key: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError):
-        raise ConfigInvalid(
-            "is no readable file of certificate authorities", where=f"{key}.ca_file"
-        ) from None
-
-
-class _Ours(logging.Filter):
-    """Drops what httpx has to say of our requests; those of others pass."""
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all or none
-        return not _OURS.get()
-
-
-_FILTER = _Ours()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)  # adding it again changes nothing
-    token = _OURS.set(True)
-    try:
-        yield
-    finally:
-        _OURS.reset(token)

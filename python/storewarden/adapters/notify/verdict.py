@@ -30,12 +30,13 @@ class Robot:
     old_code: str = ""
 
 
-def judge(answer: Answer, robot: Robot) -> None:
-    """Raises AdapterError unless the robot's own number says that it took the message."""
+def judge(answer: Answer, robot: Robot) -> str:
+    """The robot's own words. Raises AdapterError unless its number says that it took the
+    message."""
     data = answer.data()
     code = data.get(robot.code, data.get(robot.old_code) if robot.old_code else None)
     if type(code) is int and code == 0:
-        return
+        return f"{robot.code} 0 {answer.said(data.get(robot.words, ''))}".rstrip()
     if type(code) is not int:
         raise AdapterError(
             f"answered {answer.status} without the number {robot.code}, so nothing is certain",

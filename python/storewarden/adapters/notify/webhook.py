@@ -15,9 +15,10 @@ import hmac
 import json
 import time
 
-from storewarden.adapters.notify.settings import SecretRef, WebSettings
+from storewarden.adapters.notify.settings import WebSettings
 from storewarden.adapters.notify.transport import Wire
 from storewarden.adapters.notify.wording import sendable
+from storewarden.adapters.settings import SecretRef
 from storewarden.ports.notifications import Message
 from storewarden.ports.secrets import Secret, Secrets
 
@@ -39,7 +40,7 @@ class Webhook:
         self._secrets = secrets
         self._wire = Wire(name, settings, secrets)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """One request; AdapterError unless the answer is 2xx."""
         body = _body(message)
         headers = {"X-Storewarden-Delivery": hashlib.sha256(body).hexdigest()}
@@ -53,7 +54,9 @@ class Webhook:
             token = self._secrets.read(self._settings.token)
             headers["Authorization"] = f"Bearer {token.reveal().strip()}"
             hidden.append(token)
-        self._wire.post(body, headers=headers, hidden=tuple(hidden))
+        answer = self._wire.post(body, headers=headers, hidden=tuple(hidden))
+        words = answer.said(answer.body.decode("utf-8", "replace"))
+        return f"{answer.status} {words}".rstrip()
 
     def shut(self) -> None:
         """Let go of connections."""

@@ -45,10 +45,10 @@ class WeCom:
         self._settings = settings
         self._wire = Wire(name, settings, secrets)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """One markdown message; AdapterError when the robot did not take it."""
         body = {"msgtype": "markdown", "markdown": {"content": self._content(message)}}
-        judge(self._wire.post(json.dumps(body, ensure_ascii=False).encode()), _ROBOT)
+        return judge(self._wire.post(json.dumps(body, ensure_ascii=False).encode()), _ROBOT)
 
     def shut(self) -> None:
         """Let go of connections."""

@@ -9,9 +9,36 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import Self
 
+from pydantic import model_validator
+
+from storewarden.adapters.settings import SecretRef, wrong
+from storewarden.adapters.tickets.settings import RestSettings
 from storewarden.adapters.tickets.transport import Access
 from storewarden.ports.secrets import Secret, Secrets
+
+
+class AccountSettings(RestSettings):
+    """Either ``token``, or ``user`` and ``password``."""
+
+    user: str = ""
+    password: SecretRef | None = None
+    token: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        pair = bool(self.user), self.password is not None
+        if pair != (self.token is None,) * 2:
+            raise wrong("needs either token, or user and password", key="token")
+        return self
+
+
+def by_account(secrets: Secrets, settings: AccountSettings) -> Callable[[], Access]:
+    """As the site has chosen."""
+    if settings.token is not None:
+        return by_header(secrets, settings.token)
+    return by_password(secrets, settings.user, settings.password or "")
 
 
 def by_header(

@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
+
+from storewarden.adapters.settings import Named, wrong
 from storewarden.adapters.tickets.marks import same_text
 from storewarden.adapters.tickets.transport import Reply
-from storewarden.domain.errors import AdapterError, ConfigInvalid
+from storewarden.domain.errors import AdapterError
 from storewarden.ports.tickets import TicketDraft
 
 _RUN_ID = re.compile(r"[\w.:/-]+")
@@ -33,15 +36,17 @@ def mapped[T](
     )
 
 
-def check_names(system: str, key: str, given: Iterable[str]) -> None:
-    """ConfigInvalid when settings speak of a field that drafts do not have."""
+def _of_a_draft[T](given: Mapping[str, T]) -> Mapping[str, T]:
     for name in given:
         if name not in DRAFT_FIELDS:
-            raise ConfigInvalid(
-                "no such field of a change",
-                where=f"tickets.{system}.{key}.{name}",
-                hint=f"known: {', '.join(DRAFT_FIELDS)}",
+            raise wrong(
+                "no such field of a change", key=name, hint=f"known: {', '.join(DRAFT_FIELDS)}"
             )
+    return given
+
+
+type PerField[T] = Annotated[Named[T], AfterValidator(_of_a_draft)]
+"""Something for each of a draft's fields, or for some of them."""
 
 
 def plain(run_id: str) -> bool:

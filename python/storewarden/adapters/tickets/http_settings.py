@@ -7,22 +7,28 @@ interface.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated, Self
 
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef, key_of
-from storewarden.adapters.tickets.templates import NAME, PATH, Query, Request, Step, Template
-from storewarden.domain.errors import ConfigInvalid
+from pydantic import Field, model_validator
+
+from storewarden.adapters.settings import (
+    AdapterSettings,
+    Named,
+    SecretRef,
+    at_least,
+    wrong,
+)
+from storewarden.adapters.tickets.settings import RestSettings
+from storewarden.adapters.tickets.templates import PATH, Query, Request, Step, Template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Login(Request):
     """A request that gives a token, asked for again when the token has expired."""
 
     token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(Request):
     """A request that answers with records. With ``page`` in its path it is asked page by page
     until one brings nothing new."""
@@ -30,21 +36,18 @@ class Listing(Request):
     list: str = "@"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading(Request):
     """A request that answers with one record."""
 
     record: str = "@"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Creating(Request):
     """A request that answers with the id of what it made."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NoteListing(Listing):
     """The notes of a ticket; ``html`` says that their texts are HTML."""
 
@@ -53,14 +56,12 @@ class NoteListing(Listing):
     newest_first: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Attaching(Request):
     """An upload: as the form's file ``file_field``, or inside ``body`` as ``content_base64``."""
 
     file_field: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FileListing(Listing):
     """The files of a ticket. ``id`` is what ``download`` gets as ``file``."""
 
@@ -69,8 +70,7 @@ class FileListing(Listing):
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TicketFields:
+class TicketFields(AdapterSettings):
     """Where the parts of a ticket stand in a record; ``open`` must be true or false.
 
     With ``body`` the text of a new ticket is compared, too; ``html`` says that it is HTML.
@@ -86,7 +86,6 @@ class TicketFields:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(RestSettings):
     """``success``, ``expired`` and ``again`` are conditions on every JSON answer: it worked; the
     token is no longer valid; try later. ``note_limit`` is in characters."""
@@ -102,24 +101,24 @@ class Settings(RestSettings):
     files: FileListing | None = None
     download: Request | None = None
     login: Login | None = None
-    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: Named[SecretRef] = Field(default_factory=dict)
+    headers: Named[str] = Field(default_factory=dict)
     success: str = ""
     expired: str = ""
     again: str = ""
-    note_limit: int = 60000
+    note_limit: Annotated[int, at_least(500)] = 60000
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
         """Keys that need each other."""
-        if self.note_limit < 500:
-            raise ConfigInvalid("must be 500 or more", where=key_of(NAME, "note_limit"))
         if (self.attach is None) != (self.files is None):
-            raise ConfigInvalid(
+            raise wrong(
                 "attach and files go together: what was sent is read back",
-                where=key_of(NAME, "files" if self.attach else "attach"),
+                key="files" if self.attach else "attach",
             )
         if self.download is not None and not (self.files and self.files.id):
-            raise ConfigInvalid("needs files.id", where=key_of(NAME, "download"))
+            raise wrong("needs files.id", key="download")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,26 +11,13 @@ taken up again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from storewarden.adapters.tickets.credentials import by_header, by_password
-from storewarden.adapters.tickets.documents import (
-    Room,
-    composed,
-    left_to_send,
-    one_line,
-    paper,
-)
-from storewarden.adapters.tickets.fields import (
-    Compared,
-    check_made,
-    mapped,
-    part,
-    plain,
-    refuse_odd,
-)
+from storewarden.adapters.tickets.apart import ApartTickets
+from storewarden.adapters.tickets.credentials import by_account
+from storewarden.adapters.tickets.documents import Paper, composed, one_line, paper
+from storewarden.adapters.tickets.fields import Compared, check_made, mapped, part, plain
 from storewarden.adapters.tickets.jira_site import (
     API,
     Settings,
@@ -41,11 +28,11 @@ from storewarden.adapters.tickets.jira_site import (
     status_of,
     text_of,
 )
-from storewarden.adapters.tickets.marks import Mark, mark_of, noted_keys, same_text
-from storewarden.adapters.tickets.transport import Access, Call, Reply, Transport
+from storewarden.adapters.tickets.marks import same_text
+from storewarden.adapters.tickets.transport import Call, Reply, Transport
 from storewarden.domain.errors import AdapterError
 from storewarden.ports.secrets import Secrets
-from storewarden.ports.tickets import Attachment, Ticket, TicketDraft, TicketNote
+from storewarden.ports.tickets import Attachment, Ticket, TicketDraft
 
 _TITLE = 255
 _STEPS = 10  # transitions to the end; more is a workflow that goes in circles
@@ -56,28 +43,20 @@ __all__ = ["JiraTickets", "Settings", "connect"]
 
 def connect(settings: Settings, secrets: Secrets) -> JiraTickets:
     """The system; nothing is asked yet."""
-    return JiraTickets(settings, Transport("jira", settings, _access(settings, secrets)))
+    return JiraTickets(settings, Transport("jira", settings, by_account(secrets, settings)))
 
 
-def _access(settings: Settings, secrets: Secrets) -> Callable[[], Access]:
-    if settings.token is not None:
-        return by_header(secrets, settings.token)
-    return by_password(secrets, settings.user, settings.password or "")
-
-
-class JiraTickets:
+class JiraTickets(ApartTickets):
     """The adapter. Ticket ids are issue keys."""
 
     name = "jira"
+    thing = "issue"
+    saying = "comment"
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
+        super().__init__(transport, settings.text_limit)
         self._settings = settings
-        self._transport = transport
         self._site = Site(settings, transport)
-
-    def __repr__(self) -> str:
-        """Which site."""
-        return f"<JiraTickets {self._transport.base}>"
 
     def find(self, run_id: str) -> Ticket | None:
         """Several: the one with the lowest number."""
@@ -91,41 +70,15 @@ class JiraTickets:
             ]
         return self._site.ticket(min(found, key=number_of), run_id) if found else None
 
-    def open(self, draft: TicketDraft) -> Ticket:
-        """The issue, and after it the document of a description that was too long."""
-        refuse_odd(self.name, draft.run_id)
-        body, documents = composed("", draft.body, (), self._room("description"))
-        ticket = self.find(draft.run_id) or self._created(draft, body)
-        there = self._site.papers(ticket.id, documents)
-        self._attach(ticket.id, tuple(d for d in documents if paper(d) not in there))
-        return ticket
-
-    def note(self, ticket: str, note: TicketNote) -> None:
-        """Documents first, the comment that speaks of them last."""
-        texts = self._site.texts(ticket)
-        if note.key in noted_keys(texts):
-            return
-        text, documents = composed(
-            Mark(note.key).line, note.text, note.attachments, self._room("note")
-        )
-        ours = [each for each in texts if mark_of(each)]
-        self._attach(ticket, left_to_send(documents, self._site.papers(ticket, documents), ours))
-        self._comment(ticket, text)
-
-    def noted(self, ticket: str) -> tuple[str, ...]:
-        """By the marks of the issue's comments."""
-        return noted_keys(self._site.texts(ticket))
-
     def close(self, ticket: str, resolution: str) -> Ticket:
         """The resolution as a comment, unless it is there; then transitions to the end."""
         issue = self._site.issue(ticket)
         if ended(issue):
             return self._site.ticket(issue)
         text, documents = composed(_RESOLUTION, resolution, (), self._room("resolution"))
-        there = self._site.papers(ticket, documents)
-        self._attach(ticket, tuple(d for d in documents if paper(d) not in there))
-        if not any(same_text(text, each) for each in self._site.texts(ticket)):
-            self._comment(ticket, text)
+        self._complete(ticket, documents)
+        if not any(same_text(text, each) for each in self._texts(ticket)):
+            self._say(ticket, text)
         return self._site.ticket(self._led_to_the_end(ticket, issue))
 
     def check(self) -> None:
@@ -146,10 +99,6 @@ class JiraTickets:
             if wanted not in known:
                 raise AdapterError(f"there is no field {wanted}", where=self.name)
         self.find("storewarden-check")
-
-    def shut(self) -> None:
-        """Let go of the connections."""
-        self._transport.close()
 
     def _send(self, call: Call) -> Reply:
         return self._site.known(self._transport.send(call))
@@ -191,36 +140,29 @@ class JiraTickets:
         part(again, "fields")
         return again.json()
 
-    def _oldest(self, run_id: str, made: Ticket) -> Ticket:
-        """Somebody may have made one at the same moment; then ours says where to look."""
-        first = self.find(run_id) or made
-        if first.id != made.id:
-            words = f"A double of {first.id}; nothing more will be written here."
-            self.note(made.id, TicketNote(key=f"{run_id}/double", text=words))
-        return first
+    def _texts(self, ticket: str) -> list[str]:
+        return self._site.texts(ticket)
 
-    def _comment(self, ticket: str, text: str) -> None:
+    def _papers(self, ticket: str, wanted: tuple[Attachment, ...]) -> list[Paper]:
+        return self._site.papers(ticket, wanted)
+
+    def _shown(self, ticket: Ticket) -> str:
+        return ticket.id
+
+    def _write(self, ticket: str, text: str) -> None:
         path = f"{API}/issue/{quote(ticket, safe='')}/comment"
         self._send(Call(method="POST", path=path, json={"body": text}))
-        if not any(same_text(text, each) for each in self._site.texts(ticket)):
-            raise self._transport.unconfirmed(f"issue {ticket} does not show the comment")
 
-    def _attach(self, ticket: str, documents: Iterable[Attachment]) -> None:
-        for document in documents:
-            before = self._site.papers(ticket, (document,)).count(paper(document))
-            upload = (paper(document)[0], document.content, document.media_type)
-            self._send(
-                Call(
-                    method="POST",
-                    path=f"{API}/issue/{quote(ticket, safe='')}/attachments",
-                    files=[("file", upload)],
-                    headers={"X-Atlassian-Token": "no-check"},
-                )
+    def _upload(self, ticket: str, document: Attachment) -> None:
+        upload = (paper(document)[0], document.content, document.media_type)
+        self._send(
+            Call(
+                method="POST",
+                path=f"{API}/issue/{quote(ticket, safe='')}/attachments",
+                files=[("file", upload)],
+                headers={"X-Atlassian-Token": "no-check"},
             )
-            if self._site.papers(ticket, (document,)).count(paper(document)) <= before:
-                raise self._transport.unconfirmed(
-                    f"issue {ticket} does not show the document {document.name}"
-                )
+        )
 
     def _led_to_the_end(self, ticket: str, issue: Any) -> Any:
         path = f"issue/{quote(ticket, safe='')}/transitions"
@@ -253,6 +195,3 @@ class JiraTickets:
             where=f"{self.name}: issue {ticket}",
             hint=f"set close_path; offered: {names or 'none'}",
         )
-
-    def _room(self, name: str) -> Room:
-        return Room(limit=self._settings.text_limit, name=name)

@@ -9,16 +9,18 @@ up within a project, so the newest issues can be looked at one by one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from storewarden.adapters.tickets.documents import paper
-from storewarden.adapters.tickets.fields import check_names, part
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef, key_of
+from pydantic import AfterValidator, Field
+
+from storewarden.adapters.settings import ListOf, Named, at_least, wrong
+from storewarden.adapters.tickets.credentials import AccountSettings
+from storewarden.adapters.tickets.documents import Paper, paper
+from storewarden.adapters.tickets.fields import PerField, part
 from storewarden.adapters.tickets.transport import Call, Reply, Transport
-from storewarden.domain.errors import AdapterError, ConfigInvalid
+from storewarden.domain.errors import AdapterError
 from storewarden.ports.tickets import Attachment, Ticket
 
 API = "rest/api/2"
@@ -27,41 +29,26 @@ _GAP = 3  # keys without an issue in a row: behind them there is nothing
 _BEHIND = 50  # issues by which the index may be late
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(RestSettings):
-    """Either ``token`` (personal access token), or ``user`` and ``password`` (Cloud: e-mail
-    and API token). ``run_id_field`` is a text field (``customfield_10100``); empty, the run
-    id is a label. ``close_path`` names transitions or statuses on the way to the end."""
+def _custom_field(name: str) -> str:
+    number = name.removeprefix("customfield_")
+    if name and (number == name or not number.isdecimal()):
+        raise wrong("must be like customfield_10100, or absent")
+    return name
+
+
+class Settings(AccountSettings):
+    """``token`` is a personal access token; in the Cloud ``user`` is an e-mail address and
+    ``password`` an API token. ``run_id_field`` is a text field (``customfield_10100``); empty,
+    the run id is a label. ``close_path`` names transitions or statuses on the way to the end."""
 
     project: str
     issue_type: str
-    user: str = ""
-    password: SecretRef | None = None
-    token: SecretRef | None = None
-    run_id_field: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    close_path: tuple[str, ...] = ()
+    run_id_field: Annotated[str, AfterValidator(_custom_field)] = ""
+    fields: PerField[str] = Field(default_factory=dict)
+    values: PerField[Named[str]] = Field(default_factory=dict)
+    close_path: ListOf[str] = ()
     cloud: bool = False
-    text_limit: int = 32_767  # jira.text.field.character.limit
-
-    def __post_init__(self) -> None:
-        """ConfigInvalid for settings that cannot work."""
-        check_names("jira", "fields", self.fields)
-        check_names("jira", "values", self.values)
-        if (self.token is None) == (self.password is None) or bool(self.user) != bool(
-            self.password
-        ):
-            raise ConfigInvalid(
-                "needs either token, or user and password", where=key_of("jira", "token")
-            )
-        custom = self.run_id_field.removeprefix("customfield_")
-        if self.run_id_field and not (custom != self.run_id_field and custom.isdecimal()):
-            raise ConfigInvalid(
-                "must be like customfield_10100, or absent", where=key_of("jira", "run_id_field")
-            )
-        if self.text_limit < 1000:
-            raise ConfigInvalid("must be 1000 or more", where=key_of("jira", "text_limit"))
+    text_limit: Annotated[int, at_least(1000)] = 32_767  # jira.text.field.character.limit
 
 
 class Site:
@@ -168,7 +155,7 @@ class Site:
             if not page or len(texts) >= int(part(reply, "total")):
                 return texts
 
-    def papers(self, ticket: str, wanted: tuple[Attachment, ...]) -> list[tuple[str, str]]:
+    def papers(self, ticket: str, wanted: tuple[Attachment, ...]) -> list[Paper]:
         """Name and digest of the issue's documents that have the name and size of a wanted
         one. Jira tells no digests, so their bytes are read."""
         if not wanted:

@@ -8,14 +8,12 @@ sense for a real system (a url left behind) are refused instead of ignored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from storewarden.adapters.settings import AdapterSettings
 from storewarden.ports.secrets import Secrets
 from storewarden.ports.tickets import TicketSystem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(AdapterSettings):
     """No keys."""
 
 

@@ -11,15 +11,17 @@ back. A note, its documents and a change of status are one request, hence all or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import Field
+
+from storewarden.adapters.settings import Named, SecretRef
 from storewarden.adapters.tickets.credentials import by_header
 from storewarden.adapters.tickets.documents import Room, composed, octets, one_line, paper
-from storewarden.adapters.tickets.fields import Compared, check_made, check_names, mapped, part
+from storewarden.adapters.tickets.fields import Compared, PerField, check_made, mapped, part
 from storewarden.adapters.tickets.marks import Mark, noted_keys, same_text
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef
+from storewarden.adapters.tickets.settings import RestSettings
 from storewarden.adapters.tickets.transport import Call, Reply, Transport
 from storewarden.domain.errors import AdapterError
 from storewarden.ports.secrets import Secrets
@@ -29,7 +31,6 @@ _TITLE = 255  # issues.subject
 _RESOLUTION = "[storewarden: closed]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(RestSettings):
     """``run_id_field`` and the values of ``fields`` are ids of custom fields (the number in
     the url of their page); ids are administrators' knowledge, the API does not tell them."""
@@ -39,14 +40,9 @@ class Settings(RestSettings):
     tracker: int
     run_id_field: int
     closed_status: int
-    fields: Mapping[str, int] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fields: PerField[int] = Field(default_factory=dict)
+    values: PerField[Named[str]] = Field(default_factory=dict)
     text_limit: int = 60_000  # octets; MySQL's TEXT holds 65,535
-
-    def __post_init__(self) -> None:
-        """ConfigInvalid for fields that a change does not have."""
-        check_names("redmine", "fields", self.fields)
-        check_names("redmine", "values", self.values)
 
 
 def connect(settings: Settings, secrets: Secrets) -> RedmineTickets:

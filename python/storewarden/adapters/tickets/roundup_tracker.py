@@ -9,20 +9,22 @@ guessed from links, because links hold the address the tracker believes to have.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef, key_of
+from pydantic import Field
+
+from storewarden.adapters.settings import Named, SecretRef
+from storewarden.adapters.tickets.settings import RestSettings, Statuses, key_of
 from storewarden.adapters.tickets.transport import Call, Reply, Transport
-from storewarden.domain.errors import AdapterError, ConfigInvalid
+from storewarden.domain.errors import AdapterError
 
 NAME = "roundup"
 DATA = "rest/data"
 _PAGE = 100  # messages per request; their ids stand in the url
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(RestSettings):
     """``url`` is the tracker's own address, as in its config.ini (``[tracker] web``).
 
@@ -34,13 +36,8 @@ class Settings(RestSettings):
     password: SecretRef
     issue_class: str = "issue"
     run_id_property: str = "runid"
-    closed: tuple[str, ...] = ("resolved", "done-cbb")
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """There must be a status to set."""
-        if not self.closed:
-            raise ConfigInvalid("must name at least one status", where=key_of(NAME, "closed"))
+    closed: Statuses = ("resolved", "done-cbb")
+    fields: Named[str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

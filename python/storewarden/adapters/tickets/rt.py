@@ -16,26 +16,28 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
+from pydantic import AfterValidator, Field
+
+from storewarden.adapters.settings import Named, SecretRef, wrong
 from storewarden.adapters.tickets.credentials import by_header
 from storewarden.adapters.tickets.documents import Room, composed, octets, one_line, paper
 from storewarden.adapters.tickets.fields import (
     Compared,
+    PerField,
     check_made,
-    check_names,
     mapped,
     part,
     plain,
     refuse_odd,
 )
 from storewarden.adapters.tickets.marks import Mark, normal, noted_keys, same_text
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef, key_of
+from storewarden.adapters.tickets.settings import RestSettings, Statuses
 from storewarden.adapters.tickets.transport import Call, Reply, Transport
-from storewarden.domain.errors import AdapterError, ConfigInvalid
+from storewarden.domain.errors import AdapterError
 from storewarden.ports.secrets import Secrets
 from storewarden.ports.tickets import Attachment, Ticket, TicketDraft, TicketNote
 
@@ -44,28 +46,23 @@ _PAGE = 100
 _API = "REST/2.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _quotable(name: str) -> str:
+    if not name or set(name) & set("'\"\\{}"):
+        raise wrong("holds a quote, brace or backslash")
+    return name
+
+
 class Settings(RestSettings):
     """``run_id_field`` and the values of ``fields`` are names of custom fields of the queue;
     ``closed`` are the statuses that count as closed, the first is the one we set."""
 
     token: SecretRef
-    queue: str
-    run_id_field: str = "RunID"
-    closed: tuple[str, ...] = ("resolved", "rejected", "deleted")
-    fields: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    queue: Annotated[str, AfterValidator(_quotable)]
+    run_id_field: Annotated[str, AfterValidator(_quotable)] = "RunID"
+    closed: Statuses = ("resolved", "rejected", "deleted")
+    fields: PerField[str] = Field(default_factory=dict)
+    values: PerField[Named[str]] = Field(default_factory=dict)
     text_limit: int = 1_000_000  # octets; above RT's MaxAttachmentSize texts are cut or dropped
-
-    def __post_init__(self) -> None:
-        """ConfigInvalid for names that a query could not hold, and for no status to set."""
-        check_names("rt", "fields", self.fields)
-        check_names("rt", "values", self.values)
-        if not self.closed:
-            raise ConfigInvalid("must name at least one status", where=key_of("rt", "closed"))
-        for key, name in (("queue", self.queue), ("run_id_field", self.run_id_field)):
-            if not name or set(name) & set("'\"\\{}"):
-                raise ConfigInvalid("holds a quote, brace or backslash", where=key_of("rt", key))
 
 
 def connect(settings: Settings, secrets: Secrets) -> RtTickets:

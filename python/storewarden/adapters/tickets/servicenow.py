@@ -10,110 +10,75 @@ documents, and nothing is noted on a record whose notes we cannot read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any, Self
 from urllib.parse import quote
 
-from storewarden.adapters.tickets.credentials import by_header, by_password
-from storewarden.adapters.tickets.documents import (
-    Room,
-    composed,
-    left_to_send,
-    one_line,
-    paper,
-)
-from storewarden.adapters.tickets.fields import (
-    Compared,
-    check_made,
-    check_names,
-    mapped,
-    part,
-    plain,
-    refuse_odd,
-)
-from storewarden.adapters.tickets.marks import Mark, mark_of, noted_keys, same_text
-from storewarden.adapters.tickets.settings import RestSettings, SecretRef, key_of
-from storewarden.adapters.tickets.transport import Access, Call, Reply, Transport
-from storewarden.domain.errors import AdapterError, ConfigInvalid
+from pydantic import Field, model_validator
+
+from storewarden.adapters.settings import ListOf, Named, at_least, wrong
+from storewarden.adapters.tickets.apart import ApartTickets
+from storewarden.adapters.tickets.credentials import AccountSettings, by_account
+from storewarden.adapters.tickets.documents import Paper, composed, one_line, paper
+from storewarden.adapters.tickets.fields import Compared, PerField, check_made, mapped, part, plain
+from storewarden.adapters.tickets.marks import same_text
+from storewarden.adapters.tickets.transport import Call, Reply, Transport
+from storewarden.domain.errors import AdapterError
 from storewarden.ports.secrets import Secrets
-from storewarden.ports.tickets import Attachment, Ticket, TicketDraft, TicketNote
+from storewarden.ports.tickets import Attachment, Ticket, TicketDraft
 
 _API = "api/now"
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(RestSettings):
-    """Either ``user`` and ``password``, or ``token`` (OAuth). Field names are columns.
+class Settings(AccountSettings):
+    """``token`` is one of OAuth. Field names are columns.
 
     ``close_path`` are the states through which a change is led to its end, in order, as the
     instance's state model allows; the last is the one that means closed. ``close_codes``
     maps the words with which a resolution begins to close codes, "" to the one for all else.
     """
 
-    user: str = ""
-    password: SecretRef | None = None
-    token: SecretRef | None = None
     table: str = "change_request"
     run_id_field: str = "correlation_id"
-    fields: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    extra: Mapping[str, str] = field(default_factory=dict)  # the same for every new record
-    closed: tuple[str, ...] = ("3", "4")
-    close_path: tuple[str, ...] = ("3",)
-    close_codes: Mapping[str, str] = field(
+    fields: PerField[str] = Field(default_factory=dict)
+    values: PerField[Named[str]] = Field(default_factory=dict)
+    extra: Named[str] = Field(default_factory=dict)  # the same for every new record
+    closed: ListOf[str] = ("3", "4")
+    close_path: ListOf[str] = ("3",)
+    close_codes: Named[str] = Field(
         default_factory=lambda: {"successful": "successful", "": "unsuccessful"}
     )
     title_limit: int = 160  # short_description in the base system
-    text_limit: int = 4000  # description and journal entries in the base system
+    # description and journal entries in the base system
+    text_limit: Annotated[int, at_least(1000)] = 4000
 
-    def __post_init__(self) -> None:
-        """ConfigInvalid for settings that cannot work."""
-        check_names("servicenow", "fields", self.fields)
-        check_names("servicenow", "values", self.values)
-        if (self.token is None) == (self.password is None) or bool(self.user) != bool(
-            self.password
-        ):
-            raise ConfigInvalid(
-                "needs either token, or user and password", where=key_of("servicenow", "token")
-            )
+    @model_validator(mode="after")
+    def _path_ends(self) -> Self:
         if not self.close_path or self.close_path[-1] not in self.closed:
-            raise ConfigInvalid(
-                "must end with one of the states under closed",
-                where=key_of("servicenow", "close_path"),
-            )
-        if self.text_limit < 1000:
-            raise ConfigInvalid("must be 1000 or more", where=key_of("servicenow", "text_limit"))
+            raise wrong("must end with one of the states under closed", key="close_path")
+        return self
 
 
 def connect(settings: Settings, secrets: Secrets) -> ServiceNowTickets:
     """The system; nothing is asked yet."""
     return ServiceNowTickets(
-        settings, Transport("servicenow", settings, _access(settings, secrets))
+        settings, Transport("servicenow", settings, by_account(secrets, settings))
     )
 
 
-def _access(settings: Settings, secrets: Secrets) -> Callable[[], Access]:
-    if settings.token is not None:
-        return by_header(secrets, settings.token)
-    return by_password(secrets, settings.user, settings.password or "")
-
-
-class ServiceNowTickets:
+class ServiceNowTickets(ApartTickets):
     """The adapter. Ticket ids are ``sys_id``."""
 
     name = "servicenow"
+    thing = "record"
+    saying = "note"
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
+        super().__init__(transport, settings.text_limit)
         self._settings = settings
-        self._transport = transport
         self._records = f"{_API}/table/{settings.table}"
-
-    def __repr__(self) -> str:
-        """Which instance."""
-        return f"<ServiceNowTickets {self._transport.base}>"
 
     def find(self, run_id: str) -> Ticket | None:
         """Several: the one created first."""
@@ -132,41 +97,13 @@ class ServiceNowTickets:
             )
         return self._ticket(found[0]) if found else None
 
-    def open(self, draft: TicketDraft) -> Ticket:
-        """The record, and after it the document of a description that was too long."""
-        refuse_odd(self.name, draft.run_id)
-        body, documents = composed("", draft.body, (), self._room("description"))
-        ticket = self.find(draft.run_id) or self._created(draft, body)
-        there = self._papers(ticket.id, documents)
-        self._attach(ticket.id, tuple(d for d in documents if paper(d) not in there))
-        return ticket
-
-    def note(self, ticket: str, note: TicketNote) -> None:
-        """Documents first, the work note that speaks of them last."""
-        texts = self._texts(ticket)
-        if note.key in noted_keys(texts):
-            return
-        text, documents = composed(
-            Mark(note.key).line, note.text, note.attachments, self._room("note")
-        )
-        ours = [each for each in texts if mark_of(each)]
-        self._attach(ticket, left_to_send(documents, self._papers(ticket, documents), ours))
-        self._patch(ticket, {"work_notes": text})
-        if not any(same_text(text, each) for each in self._texts(ticket)):
-            raise self._transport.unconfirmed(f"record {ticket} does not show the note")
-
-    def noted(self, ticket: str) -> tuple[str, ...]:
-        """By the marks of the record's work notes."""
-        return noted_keys(self._texts(ticket))
-
     def close(self, ticket: str, resolution: str) -> Ticket:
         """Along ``close_path``, every state read back; code and notes go with the last."""
         record = self._record(ticket)
         if _value(record, "state") in self._settings.closed:
             return self._ticket(record)
         text, documents = composed("", resolution, (), self._room("resolution"))
-        there = self._papers(ticket, documents)
-        self._attach(ticket, tuple(d for d in documents if paper(d) not in there))
+        self._complete(ticket, documents)
         for state in self._way(_value(record, "state")):
             last = state == self._settings.close_path[-1]
             words = {"close_code": self._code(resolution), "close_notes": text} if last else {}
@@ -194,10 +131,6 @@ class ServiceNowTickets:
             )
         self._rows(f"{_API}/table/sys_journal_field", "element=work_notes", 1)
         self.find("storewarden-check")
-
-    def shut(self) -> None:
-        """Let go of the connections."""
-        self._transport.close()
 
     # Reading
 
@@ -244,9 +177,7 @@ class ServiceNowTickets:
             )
         return [_value(row, "value") for row in ours]
 
-    def _papers(self, ticket: str, wanted: tuple[Attachment, ...]) -> list[tuple[str, str]]:
-        """Name and digest of the record's documents that have the name and size of a wanted
-        one."""
+    def _papers(self, ticket: str, wanted: tuple[Attachment, ...]) -> list[Paper]:
         if not wanted:
             return []
         sizes = {(paper(document)[0], str(len(document.content))) for document in wanted}
@@ -303,14 +234,6 @@ class ServiceNowTickets:
             raise self._transport.unconfirmed("the new record is not there", reply.where)
         return part(again, "result")
 
-    def _oldest(self, run_id: str, made: Ticket) -> Ticket:
-        """Somebody may have made one at the same moment; then ours says where to look."""
-        first = self.find(run_id) or made
-        if first.id != made.id:
-            words = f"A double of {first.url}; nothing more will be written here."
-            self.note(made.id, TicketNote(key=f"{run_id}/double", text=words))
-        return first
-
     def _patch(self, ticket: str, values: Mapping[str, str]) -> None:
         self._transport.send(
             Call(
@@ -321,25 +244,25 @@ class ServiceNowTickets:
             )
         )
 
-    def _attach(self, ticket: str, documents: tuple[Attachment, ...]) -> None:
-        for document in documents:
-            before = self._papers(ticket, (document,)).count(paper(document))
-            self._transport.send(
-                Call(
-                    method="POST",
-                    path=f"{_API}/attachment/file",
-                    params={
-                        "table_name": self._settings.table, "table_sys_id": ticket,
-                        "file_name": paper(document)[0],
-                    },
-                    content=document.content,
-                    headers={"Content-Type": document.media_type},
-                )
-            )  # fmt: skip
-            if self._papers(ticket, (document,)).count(paper(document)) <= before:
-                raise self._transport.unconfirmed(
-                    f"record {ticket} does not show the document {document.name}"
-                )
+    def _write(self, ticket: str, text: str) -> None:
+        self._patch(ticket, {"work_notes": text})
+
+    def _upload(self, ticket: str, document: Attachment) -> None:
+        self._transport.send(
+            Call(
+                method="POST",
+                path=f"{_API}/attachment/file",
+                params={
+                    "table_name": self._settings.table, "table_sys_id": ticket,
+                    "file_name": paper(document)[0],
+                },
+                content=document.content,
+                headers={"Content-Type": document.media_type},
+            )
+        )  # fmt: skip
+
+    def _shown(self, ticket: Ticket) -> str:
+        return ticket.url
 
     def _way(self, state: str) -> tuple[str, ...]:
         """What is left of the path from ``state``; all of it from a state that is not on it."""
@@ -350,9 +273,6 @@ class ServiceNowTickets:
         codes = self._settings.close_codes
         begins = [word for word in codes if resolution.startswith(word)]
         return codes[max(begins, key=len)] if begins else ""
-
-    def _room(self, name: str) -> Room:
-        return Room(limit=self._settings.text_limit, name=name)
 
     def _ticket(self, record: Any) -> Ticket:
         number = _value(record, "sys_id")

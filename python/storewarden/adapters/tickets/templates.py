@@ -11,7 +11,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -19,7 +18,9 @@ import jmespath
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jmespath.exceptions import JMESPathError
+from pydantic import Field
 
+from storewarden.adapters.settings import AdapterSettings, Named
 from storewarden.adapters.tickets.settings import key_of
 from storewarden.adapters.tickets.transport import Call, Upload
 from storewarden.domain.errors import AdapterError, ConfigInvalid
@@ -30,8 +31,7 @@ _BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h\d)>", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(AdapterSettings):
     """One request. ``body``: keys with values become JSON (or a form), text is sent as it is.
 
     ``success`` replaces the section's own condition for this request.
@@ -39,7 +39,7 @@ class Request:
 
     path: str
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Named[str] = Field(default_factory=dict)
     body: object = None
     form: bool = False
     success: str = ""

@@ -20,16 +20,15 @@ from typing import Any, NoReturn
 
 import httpx
 
-from storewarden.adapters.tickets.answers import excerpt, redacted, retry_after
-from storewarden.adapters.tickets.quiet import quiet
-from storewarden.adapters.tickets.settings import RestSettings
+from storewarden.adapters.http_answers import excerpt, later, redacted, retry_after
+from storewarden.adapters.http_client import authorities, distrusted, http_client
+from storewarden.adapters.quiet_http import quiet
+from storewarden.adapters.tickets.settings import RestSettings, key_of
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.secrets import Secret
 
 _PATIENCE = 10  # one whole answer may take this many times the wait for a single packet
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer that we still read
-_LATER = frozenset({408, 423, 425, 429})
-_NEVER = frozenset({501, 505})
 _HINTS = {
     401: "the credentials are wrong or have expired",
     403: "the user of these credentials may not do this",
@@ -129,13 +128,12 @@ class Transport:
         self.base = settings.url.rstrip("/")
         self._access = access or Access
         self._patience = _PATIENCE * settings.timeout_seconds
-        self._client = httpx.Client(
-            verify=_tls(system, settings),
-            timeout=settings.timeout_seconds,
-            follow_redirects=False,
-            trust_env=False,
-            proxy=settings.proxy or None,
-            headers={"User-Agent": "storewarden", "Accept": "application/json"},
+        self._client = http_client(
+            key_of(system),
+            _tls(system, settings),
+            timeout_seconds=settings.timeout_seconds,
+            proxy=settings.proxy,
+            headers={"Accept": "application/json"},
         )
         self._given: Access | None = None
         if eager:
@@ -183,7 +181,7 @@ class Transport:
             f"{text}: {said}" if said else text,
             where=reply.where,
             hint=_HINTS.get(status, ""),
-            retryable=status in _LATER or (500 <= status < 600 and status not in _NEVER),
+            retryable=later(status),
             retry_after=retry_after(reply.headers),
         )
 
@@ -262,14 +260,7 @@ def _params(call: Call) -> httpx.QueryParams | None:
 
 
 def _tls(system: str, settings: RestSettings) -> ssl.SSLContext:
-    """The machine's own trust store, or the site's CA file instead of it."""
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as error:
-        reason = error.strerror or "no certificate in it"
-        raise ConfigInvalid(
-            f"cannot be used: {reason}", where=f"tickets.{system}.ca_file: {settings.ca_file}"
-        ) from None
+    context = authorities(key_of(system), settings.ca_file)
     if not settings.verify_tls:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -288,7 +279,7 @@ def _unreached(error: Exception, text: str, where: str) -> NoReturn:
         raise AdapterError(
             "cannot be asked: a header is not one line of text", where=where
         ) from None
-    if "CERTIFICATE_VERIFY_FAILED" in text:
+    if distrusted(error):
         raise AdapterError(
             "its certificate is not trusted", where=where, hint="set ca_file to its CA"
         ) from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from storewarden.domain.change.people import Person
 from storewarden.domain.change.record import Approval, Change
 from storewarden.domain.change.rules import ApprovalRules, spoken
 
@@ -73,6 +74,19 @@ def waits_for(change: Change, rules: ApprovalRules, at: datetime) -> str:
     if len(left) == 1 and len(eligible) > 1:
         return " or ".join(spoken(role) for role in eligible)
     return ", ".join(spoken(role) for role in left)
+
+
+def unfillable(rules: ApprovalRules, people: Iterable[Person]) -> tuple[str, ...]:
+    """Roles that ``people`` cannot fill, each through another person, for some kind and risk.
+
+    As long as there is one, such changes can never be approved.
+    """
+    held = {person.id: person.roles for person in people}
+    lacking = dict[str, None]()
+    for roles in rules.required.values():
+        filled = _matching(roles, held)
+        lacking |= {role: None for place, role in enumerate(roles) if place not in filled}
+    return tuple(lacking)
 
 
 def involved(change: Change) -> Mapping[str, str]:

@@ -171,6 +171,21 @@ class Ticket:
     ticket: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOverride:
+    """May it start until ``expires`` although windows forbid it? Asking anew voids the old one."""
+
+    reason: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveOverride:
+    """Say yes to the override, with one's own name."""
+
+    comment: str = ""
+
+
 Command = (
     Approve
     | Reject
@@ -188,5 +203,7 @@ Command = (
     | Settle
     | Run
     | Ticket
+    | AskOverride
+    | ApproveOverride
 )
 """Everything ``decide`` answers."""

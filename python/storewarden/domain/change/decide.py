@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storewarden.domain.change import approving, recording, working
+from storewarden.domain.change import approving, overriding, recording, working
 from storewarden.domain.change.approvals import run_out
 from storewarden.domain.change.asking import Asking
 from storewarden.domain.change.commands import (
     Approve,
+    ApproveOverride,
+    AskOverride,
     Attach,
     Cancel,
     Close,
@@ -72,6 +74,14 @@ _WAYS: Mapping[type, _Way] = {
     Settle: _Way(kinds=(EventKind.SETTLED,), verb="settle a debt", answer=recording.settle),
     Run: _Way(kinds=(EventKind.RAN,), verb="record a run", answer=recording.run),
     Ticket: _Way(kinds=(EventKind.TICKET,), verb="note a ticket", answer=recording.ticket),
+    AskOverride: _Way(
+        kinds=(EventKind.OVERRIDE_ASKED,), verb="ask for an override", answer=overriding.ask
+    ),
+    ApproveOverride: _Way(
+        kinds=(EventKind.OVERRIDE_APPROVED,),
+        verb="approve the override",
+        answer=overriding.approve,
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can happen to a change: the facts that the journal keeps.
 
-``data`` is JSON data whose keys depend on the kind; ``fold`` (in ``machine.py``)
+``data`` is JSON data whose keys depend on the kind; ``apply`` (in ``applying.py``)
 is the one reader of it. A kind's name never changes its meaning: entries of
 years ago are read by it.
 
@@ -30,6 +30,8 @@ UTC with microseconds. What ``data`` holds:
 | REMINDED | about (a debt's kind, "approvals" or "start"), count, due, what |
 | RAN | run, hosts, began, succeeded, note |
 | TICKET | system, ticket |
+| OVERRIDE_ASKED | reason, expires, asks (the roles any of which may say yes) |
+| OVERRIDE_APPROVED | roles (those that count), comment, missing (people still to say yes) |
 """
 
 from __future__ import annotations
@@ -65,6 +67,8 @@ class EventKind(Enum):
     REMINDED = "reminded"  # of a debt, a missing approval or a late start
     RAN = "standing run"  # one run of a standing change
     TICKET = "ticket opened"  # its mirror in a ticket system is known
+    OVERRIDE_ASKED = "override asked"  # to start although windows forbid it; voids an older one
+    OVERRIDE_APPROVED = "override approved"  # one person's yes to that; two are needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

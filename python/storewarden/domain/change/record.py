@@ -113,6 +113,21 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOverride:
+    """A wish to start although windows forbid it, until ``expires``, and who has agreed.
+
+    It counts once two people agreed (``overriding.py``); an approval that is marked as expired
+    was given before the plan was written anew.
+    """
+
+    reason: str
+    expires: datetime
+    asked_by: str
+    asked_at: datetime
+    approvals: tuple[Approval, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A stored document; ``digest`` is the hex sha256 of its bytes, by which it is found again."""
 
@@ -191,6 +206,8 @@ class Change:
     opened_at: datetime
     owner: str
     approvals: tuple[Approval, ...] = ()
+    override: WindowOverride | None = None
+    """The one that was asked for last."""
     evidence: tuple[Evidence, ...] = ()
     steps: tuple[KeyStep, ...] = ()
     debts: tuple[Debt, ...] = ()

@@ -62,6 +62,8 @@ class ApprovalRules:
     required: Mapping[tuple[Kind, Risk], tuple[str, ...]] = field(default_factory=approval_table)
     validity: timedelta = timedelta(days=7)
     """How long an approval waits for the work to begin."""
+    override_longest: timedelta = timedelta(days=7)
+    """How far ahead the end of a window's override may lie."""
     tested: frozenset[Kind] = frozenset({Kind.MAJOR, Kind.EMERGENCY})
     """Kinds that need test evidence (guide 1.3.2, 2.5.1); an emergency may bring it later."""
     outside_hours: frozenset[Kind] = frozenset({Kind.MAJOR})
@@ -93,6 +95,11 @@ class ApprovalRules:
     failing_share: float = 0.05
     """A class of changes that fails more often than this is analysed (guide 2.5)."""
 
+    @property
+    def approving(self) -> tuple[str, ...]:
+        """All roles that approve any change, in the table's order; each of them may override."""
+        return tuple(dict.fromkeys(role for roles in self.required.values() for role in roles))
+
     def roles(self, kind: Kind, risk: Risk) -> tuple[str, ...]:
         """Roles that must all say yes, each through another person."""
         return self.required[kind, risk]
@@ -118,7 +125,7 @@ def rule_objections(rules: ApprovalRules) -> tuple[str, ...]:
     return tuple(found)
 
 
-_SPANS = ("validity", "remind_every", "standing_longest")
+_SPANS = ("validity", "remind_every", "standing_longest", "override_longest")
 
 
 def _span(rules: ApprovalRules, name: str) -> bool:
@@ -127,5 +134,5 @@ def _span(rules: ApprovalRules, name: str) -> bool:
 
 
 def spoken(role: str) -> str:
-    """A role's name as people write it."""
-    return role.replace("_", " ")
+    """A role's name as people write it; "it" alone would be read as a pronoun."""
+    return "IT" if role == "it" else role.replace("_", " ")

@@ -19,6 +19,7 @@ from storewarden.domain.change.commands import (
     StepDone,
 )
 from storewarden.domain.change.events import ChangeEvent, Decision, EventKind
+from storewarden.domain.change.overriding import in_force, override_told
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.change.record import (
     DebtKind,
@@ -44,7 +45,7 @@ def start(asking: Asking, command: Start) -> Decision:
     if reasons:
         hints = dict.fromkeys(hint for _, hint in reasons if hint)
         return asking.refuse("; ".join(reason for reason, _ in reasons), "; ".join(hints))
-    return asking.record(*_begun(asking, command.circumstances.override))
+    return asking.record(*_begun(asking, _set_aside(asking, command.circumstances)))
 
 
 def _begun(asking: Asking, override: str) -> tuple[ChangeEvent, ...]:
@@ -94,7 +95,7 @@ def _outside(asking: Asking, around: Circumstances) -> list[_Reason]:
         found.append(
             (f"its window ended at {_clock(draft.window.ends)}", "write a plan with a new window")
         )
-    if draft.kind in asking.rules.outside_hours and around.trading:
+    if _trades(asking, around) and in_force(asking.change, now) is None:
         stores = ", ".join(around.trading[:5]) + (", ..." if len(around.trading) > 5 else "")
         found.append(
             (
@@ -103,6 +104,19 @@ def _outside(asking: Asking, around: Circumstances) -> list[_Reason]:
             )
         )
     return found
+
+
+def _trades(asking: Asking, around: Circumstances) -> bool:
+    """Whether it is one that waits until its stores have closed, and they have not."""
+    return asking.change.draft.kind in asking.rules.outside_hours and bool(around.trading)
+
+
+def _set_aside(asking: Asking, around: Circumstances) -> str:
+    """Who set a "no" of this start aside, and why; "" when there was none."""
+    override = in_force(asking.change, asking.now)
+    if around.override or override is None or not _trades(asking, around):
+        return around.override
+    return f"{override_told(override)}; set aside: opening hours"
 
 
 def _clock(at: datetime) -> str:

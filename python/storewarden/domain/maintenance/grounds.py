@@ -28,6 +28,7 @@ class OperationClass(Enum):
     PAYMENT_CONFIGURATION = "payment-configuration"  # the interface to a payment provider
     FINANCE = "finance"  # a finance system
     POS = "pos"  # a till: its system, its software, its settings
+    RECORD_DELETION = "record-deletion"  # evidence past its retention, in the ledger alone
 
 
 class Ground(Enum):
@@ -53,7 +54,12 @@ class Ground(Enum):
 
 
 NEEDS_NO_WINDOW = frozenset(
-    {OperationClass.AUDIT, OperationClass.SERVICE_RECOVERY, OperationClass.EMERGENCY}
+    {
+        OperationClass.AUDIT,
+        OperationClass.SERVICE_RECOVERY,
+        OperationClass.EMERGENCY,
+        OperationClass.RECORD_DELETION,
+    }
 )
 """Allowed at any time, unless a blackout of the site's own names the class."""
 

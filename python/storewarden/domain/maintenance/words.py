@@ -12,7 +12,7 @@ from storewarden.domain.maintenance.grounds import Ground, OperationClass
 from storewarden.domain.maintenance.judge import Reason, WindowDecision
 from storewarden.domain.maintenance.override import Objection
 
-_ENGLISH = {
+ENGLISH = {
     Ground.NO_WINDOW: "no window is open (windows: {detail})",
     Ground.TOO_SHORT: "the window closes at {ends}, before the work is done",
     Ground.OPENING_HOURS: "the store is open until {ends} ({detail})",
@@ -32,7 +32,7 @@ _ENGLISH = {
     Ground.PROVISIONAL: "provisional: the public holidays of {detail} are not official yet; "
     "plan again when they are",
 }
-_CHINESE = {
+CHINESE = {
     Ground.NO_WINDOW: "没有维护窗口开放（窗口：{detail}）",
     Ground.TOO_SHORT: "窗口在 {ends} 关闭，时间不够完成操作",
     Ground.OPENING_HOURS: "门店营业至 {ends}（{detail}）",
@@ -72,6 +72,7 @@ _OPERATIONS = {
     OperationClass.PAYMENT_CONFIGURATION: "支付接口配置",
     OperationClass.FINANCE: "财务系统",
     OperationClass.POS: "POS 变更",
+    OperationClass.RECORD_DELETION: "删除过期记录",
 }
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), tuple("一二三四五六日")
 _GUIDE = ("guide {guide}", "指南 {guide}")
@@ -80,7 +81,7 @@ _GUIDE = ("guide {guide}", "指南 {guide}")
 def said(reason: Reason, zone: tzinfo, language: str = "en") -> str:
     """The reason as one line, without the place of the rule that gave it."""
     chinese = language == "zh"
-    template = (_CHINESE if chinese else _ENGLISH)[reason.ground]
+    template = (CHINESE if chinese else ENGLISH)[reason.ground]
     objections = [_OBJECTIONS[each][chinese] for each in reason.objections]
     line = template.format(
         name=reason.name,

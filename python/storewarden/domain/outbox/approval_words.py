@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from storewarden.domain.change.spoken import action_told
 from storewarden.domain.outbox.notice import Severity, Text
 from storewarden.domain.outbox.story import NOTHING, Phrase, Story, asks, spaced, window_of
 
@@ -66,7 +67,8 @@ def authorised(story: Story) -> Phrase:
 
 
 def rejected(story: Story) -> Phrase:
-    reason, by_rule = story.told("reason"), story.event.body.get("rule") is True
+    by_rule = story.event.body.get("rule") is True
+    reason = story.ruled("reason") if by_rule else story.told("reason")
     who = Text(en="a rule", zh="规则") if by_rule else story.by
     return Phrase(
         severity=Severity.WARNING,
@@ -85,14 +87,14 @@ def rejected(story: Story) -> Phrase:
 
 
 def refused(story: Story) -> Phrase:
-    tried, reason = story.told("tried", Text(en="something", zh="操作")), story.told("reason")
-    hint = story.told("hint", Text(en=f"read {story.show().en}", zh=f"查看 {story.show().zh}"))
+    reason, tried = story.ruled("reason"), str(story.event.body.get("tried") or "")
+    hint = story.ruled("hint", Text(en=f"read {story.show().en}", zh=f"查看 {story.show().zh}"))
     return Phrase(
         severity=Severity.WARNING,
         label=Text(en="attempt refused", zh="操作被拒绝"),
         title=Text(
-            en=f"refused: {tried.en} by {story.by.en}",
-            zh=f"已拒绝 {story.by.zh} 的操作：{tried.zh}",
+            en=f"refused: {tried or 'something'} by {story.by.en}",
+            zh=f"已拒绝 {story.by.zh} 的操作：{action_told(tried, 'zh') or '未知'}",
         ),
         done=Text(en=f"refused, nothing changed: {reason.en}", zh=f"已拒绝，未作改动：{reason.zh}"),
         next=hint,

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.record import Change, Kind, Risk, State
-from storewarden.domain.outbox import approval_words, work_words
+from storewarden.domain.outbox import approval_words, override_words, work_words
 from storewarden.domain.outbox.notice import Context, Event, Text, Words
 from storewarden.domain.outbox.places import place, quoted
 from storewarden.domain.outbox.story import NOTHING, Phrase, Story
@@ -87,4 +87,6 @@ TOLD: Mapping[str, Callable[[Story], Phrase | None]] = {
     EventKind.SETTLED.value: work_words.settled,
     EventKind.REMINDED.value: work_words.reminded,
     EventKind.RAN.value: work_words.ran,
+    EventKind.OVERRIDE_ASKED.value: override_words.asked,
+    EventKind.OVERRIDE_APPROVED.value: override_words.approved,
 }

@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
+EVER_WAITED = timedelta(days=1)
+"""No wait is longer, whatever is configured or wished for. A time further away was set by a
+clock that has been put back since, and means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +51,10 @@ def next_try(
     if not failure.retryable:
         return None
     own = (backoff or BackOff()).wait(attempts)
-    wished = min(failure.retry_after or timedelta(), timedelta(days=1))
-    return now + max(own, wished)
+    wished = failure.retry_after or timedelta()
+    return now + min(max(own, wished), EVER_WAITED)
+
+
+def still_waits(until: datetime | None, now: datetime) -> bool:
+    """Whether the time to try again has not come yet, as far as ``until`` can be believed."""
+    return until is not None and now < until <= now + EVER_WAITED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words for a ticket system that refuses everything: no single ticket is to blame."""
+"""The words for a channel through which nothing goes: no single delivery is to blame."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def blocked_words(event: Event) -> Words:
     error = quoted(event.body.get("error"), Text(en="no reason given", zh="未说明原因"))
     return Words(
         severity=Severity.WARNING,
-        label=Text(en="channel refused", zh="通道被拒"),
-        title=Text(en=f"{channel} refuses everything", zh=f"{channel} 拒绝所有请求"),
-        what=Text(en=f"it answers: {error.en}", zh=f"对方答复：{error.zh}"),
+        label=Text(en="channel blocked", zh="通道受阻"),
+        title=Text(en=f"nothing goes through {channel}", zh=f"{channel} 全部无法投递"),
+        what=Text(en=f"the reason: {error.en}", zh=f"原因：{error.zh}"),
         where=Text(en=channel, zh=channel),
         done=Text(
             en="nothing is parked or lost; it is tried again every few minutes",
             zh="未暂停、未丢失，每隔几分钟重试一次",
         ),
         next=Text(
-            en="check the account, its token and the fields: storewarden doctor",
-            zh="请检查账号、令牌和字段：storewarden doctor",
+            en="check the account, its secrets and the fields: storewarden doctor",
+            zh="请检查账号、密钥和字段：storewarden doctor",
         ),
     )

@@ -7,6 +7,7 @@ The rules:
 * something urgent goes at once and takes along what waits, so that the order stays; more
   urgent news within ``urgent_every`` share the next message;
 * in quiet hours only urgent messages go;
+* who can keep no more (``full``) is told at once;
 * above ``storm`` notices a message counts them by kind, tells the worst ones and says where
   the rest is; nothing is ever dropped without being counted.
 
@@ -69,16 +70,18 @@ def plan_messages(
     through: int,
     last_sent: datetime | None,
     now: datetime,
+    full: bool = False,
 ) -> Plan:
     """Decide for the entries after a channel's cursor.
 
     ``notices`` are what those entries have to tell, ``through`` the sequence of the last entry
-    that was looked at, ``last_sent`` when this channel was last sent something.
+    that was looked at, ``last_sent`` when this channel was last sent something; ``full`` says
+    that there may be more behind them than can be looked at before these are gone.
     """
     heard = sorted((n for n in notices if hears(rules, n)), key=lambda notice: notice.sequence)
     if not heard:
         return Plan(bulletin=None, through=through)
-    due = _due(heard, rules, last_sent, now)
+    due = now if full else _due(heard, rules, last_sent, now)
     if due is not None and due <= now:
         style = Style(language=rules.language, zone=rules.zone, site=rules.site, storm=rules.storm)
         return Plan(bulletin=bulletin_of(heard, style), through=through)

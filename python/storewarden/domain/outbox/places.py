@@ -6,21 +6,13 @@ A message is read on a telephone: three names and a number, never two hundred na
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
 from storewarden.domain.change.record import Item, Span
-from storewarden.domain.change.rules import spoken
+from storewarden.domain.change.spoken import role_name, told
 from storewarden.domain.outbox.notice import Text
 
-_ROLES: Mapping[str, str] = {  # the roles of the default rules; a site's own stand as written
-    "department_head": "部门负责人",
-    "operations_lead": "运维负责人",
-    "security_lead": "安全负责人",
-    "business": "业务负责人",
-    "it": "IT 负责人",
-    "system_owner": "系统负责人",
-}
 _NAMED = 3
 _LONGEST = 300
 
@@ -59,11 +51,11 @@ def names(all_of_them: Sequence[str]) -> Text:
     )
 
 
-def role_names(roles: Sequence[str]) -> Text:
-    """All roles, joined: every one of them is needed."""
+def role_names(roles: Sequence[str], between: str = " and ") -> Text:
+    """All roles, joined; "and" says that every one of them is needed."""
     return Text(
-        en=" and ".join(spoken(role) for role in roles),
-        zh="、".join(_ROLES.get(role, role) for role in roles),
+        en=between.join(role_name(role, "en") for role in roles),
+        zh="、".join(role_name(role, "zh") for role in roles),
     )
 
 
@@ -97,6 +89,12 @@ def quoted(text: object, fallback: Text) -> Text:
     if len(line) > _LONGEST:
         line = line[: _LONGEST - 1].rstrip() + "…"
     return Text(en=line, zh=line)
+
+
+def ruled(text: object, fallback: Text) -> Text:
+    """What a rule said, on one line, shortened, in both languages."""
+    said = str(text or "")
+    return Text(en=quoted(said, fallback).en, zh=quoted(told(said, "zh"), fallback).zh)
 
 
 def _distinct(found: Iterable[str]) -> list[str]:

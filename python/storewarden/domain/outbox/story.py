@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.change.record import Change
 from storewarden.domain.outbox.notice import Context, Event, Severity, Text
-from storewarden.domain.outbox.places import moment, quoted, role_names, span, stamped
+from storewarden.domain.outbox.places import moment, quoted, role_names, ruled, span, stamped
 
 NOT_SAID = Text(en="no reason given", zh="未说明原因")
 NOTHING = Text(en="nothing", zh="无")
@@ -57,6 +57,10 @@ class Story:
     def told(self, key: str, fallback: Text = NOT_SAID) -> Text:
         """A text of the entry's body, on one line."""
         return quoted(self.event.body.get(key), fallback)
+
+    def ruled(self, key: str, fallback: Text = NOT_SAID) -> Text:
+        """The same for a text that a rule wrote, which is said in both languages."""
+        return ruled(self.event.body.get(key), fallback)
 
     def show(self) -> Text:
         """Where to read on."""

@@ -14,12 +14,14 @@ from datetime import UTC, datetime, tzinfo
 
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.people import CLOCKWORK
-from storewarden.domain.change.record import Change
+from storewarden.domain.change.record import Change, KeyStep
 from storewarden.domain.outbox.change_words import KINDS, RISKS
 from storewarden.domain.outbox.notice import Event, Text
+from storewarden.domain.outbox.ticket_values import NAMES, shown, value_told
 
 _HOSTS_SHOWN = 200  # a ticket is read by people; the ledger has the rest
 _STAMPED = len("2026-06-01T10:00:00.000000Z")
+_SEAL_SHOWN = 12  # hex digits in a note's key: nobody meets 48 bits by accident
 
 _EVENTS: Mapping[EventKind, Text] = {
     EventKind.OPENED: Text(en="opened", zh="提出"),
@@ -44,36 +46,11 @@ _EVENTS: Mapping[EventKind, Text] = {
     EventKind.REMINDED: Text(en="reminded", zh="催办"),
     EventKind.RAN: Text(en="standing change ran", zh="执行常设变更"),
     EventKind.TICKET: Text(en="ticket opened", zh="已建工单"),
+    EventKind.OVERRIDE_ASKED: Text(en="override asked for", zh="申请例外"),
+    EventKind.OVERRIDE_APPROVED: Text(en="override approved", zh="批准例外"),
 }
 _BY_NAME = {kind.value: text for kind, text in _EVENTS.items()}
 
-_KEYS: Mapping[str, Text] = {
-    "kind": Text(en="kind", zh="类型"),
-    "risk": Text(en="risk", zh="风险"),
-    "requester": Text(en="requester", zh="申请人"),
-    "owner": Text(en="owner", zh="负责人"),
-    "window": Text(en="window", zh="窗口"),
-    "items": Text(en="configuration items", zh="配置项"),
-    "reason": Text(en="reason", zh="原因"),
-    "plan": Text(en="plan", zh="方案"),
-    "rollback": Text(en="rollback plan", zh="回滚方案"),
-    "trigger": Text(en="when to roll back", zh="回滚条件"),
-    "steps": Text(en="steps", zh="步骤"),
-    "comment": Text(en="comment", zh="意见"),
-    "roles": Text(en="as", zh="角色"),
-    "expires": Text(en="valid until", zh="有效期至"),
-    "text": Text(en="text", zh="内容"),
-    "note": Text(en="note", zh="说明"),
-    "outcome": Text(en="outcome", zh="结果"),
-    "step": Text(en="step", zh="步骤"),
-    "name": Text(en="name", zh="名称"),
-    "due": Text(en="due", zh="期限"),
-    "what": Text(en="what", zh="事项"),
-    "debt": Text(en="debt", zh="欠项"),
-    "hosts": Text(en="hosts", zh="设备"),
-    "tried": Text(en="tried", zh="尝试的操作"),
-    "hint": Text(en="what to do", zh="建议"),
-}
 _ENDS = {EventKind.CLOSED, EventKind.REJECTED, EventKind.CANCELLED}
 
 
@@ -101,14 +78,18 @@ def ticket_words(change: Change, voice: Voice) -> TicketWords:
     parts: dict[str, object] = {
         "kind": KINDS[draft.kind].in_(voice.language),
         "risk": RISKS[draft.risk].in_(voice.language),
+        "operation": draft.operation,
         "requester": change.requester,
         "owner": change.owner,
+        "standing": _standing(change, voice),
         "window": f"{_local(window.starts, zone)} - {_local(window.ends, zone)}" if window else "",
         "items": _hosts(change.hosts),
         "reason": draft.reason,
         "plan": draft.plan,
+        "steps": [_step(step, voice) for step in draft.steps],
         "trigger": draft.rollback.trigger,
         "rollback": draft.rollback.steps,
+        "rollback_by": draft.rollback.owner,
     }
     return TicketWords(
         title=f"{change.number} {' '.join(draft.summary.split())}",
@@ -131,8 +112,18 @@ def note_words(event: Event, seal: str, voice: Voice) -> str:
     if by and by != CLOCKWORK:
         head += f" ({by})"
     foot = {"en": "journal entry", "zh": "日志条目"}["zh" if voice.language == "zh" else "en"]
-    lines = [head, *_lines(_told(kind, event.body), voice), f"[{foot} {event.sequence}: {seal}]"]
+    body = shown(kind, _told(kind, event.body), voice.language)
+    lines = [head, *_lines(body, voice), f"[{foot} {event.sequence}: {seal}]"]
     return "\n".join(lines)
+
+
+def note_key(run_id: str, sequence: int, seal: str) -> str:
+    """What a note is recognised by: the entry's number and the beginning of its hash.
+
+    The number alone would come again after a restore that gave entries up, for another entry,
+    which would then be taken for one that is there already.
+    """
+    return f"{run_id}/{sequence}-{seal[:_SEAL_SHOWN]}"
 
 
 def ends_ticket(kind: str) -> bool:
@@ -140,24 +131,28 @@ def ends_ticket(kind: str) -> bool:
     return kind.removeprefix("change ") in {each.value for each in _ENDS}
 
 
-def resolution(event: Event) -> str:
+def resolution(event: Event, voice: Voice) -> str:
     """How the ticket ends, in a few words: the outcome and its reason, or what came instead."""
     kind = event.kind.removeprefix("change ")
-    outcome = str(event.body.get("outcome", "")) or kind
-    reason = " ".join(str(event.body.get("reason", "")).split())
-    return f"{outcome}: {reason}" if reason else outcome
+    body = shown(kind, event.body, voice.language)
+    outcome = str(body.get("outcome", "")) or value_told(kind, voice.language)
+    reason = " ".join(str(body.get("reason", "")).split())
+    colon = "：" if voice.language == "zh" else ": "
+    return f"{outcome}{colon}{reason}" if reason else outcome
 
 
 def _told(kind: str, body: Mapping[str, object]) -> Mapping[str, object]:
     """What a note repeats of an entry; the draft is the ticket itself."""
     silent = {"by", "at"} | ({"draft"} if kind == EventKind.OPENED.value else set())
+    if not body.get("rule"):
+        silent.add("rule")  # a person did it, and is named
     return {key: value for key, value in body.items() if key not in silent}
 
 
 def _lines(values: Mapping[str, object], voice: Voice, indent: str = "") -> list[str]:
     lines = []
     for key, value in values.items():
-        name = _KEYS[key].in_(voice.language) if key in _KEYS else key
+        name = NAMES[key].in_(voice.language) if key in NAMES else key
         lines += _value(name, value, voice, indent)
     return lines
 
@@ -189,6 +184,20 @@ def _plain(value: object, voice: Voice) -> str:
         except ValueError:
             return value
     return str(value).strip()
+
+
+def _standing(change: Change, voice: Voice) -> str:
+    standing = change.draft.standing
+    if standing is None:
+        return ""
+    until = _local(standing.until, voice.zone)
+    words = Text(en=f"{standing.action}, until {until}", zh=f"{standing.action}，至 {until}")
+    return words.in_(voice.language)
+
+
+def _step(step: KeyStep, voice: Voice) -> str:
+    two = Text(en=f"{step.name} (two persons)", zh=f"{step.name}（需双人复核）")
+    return two.in_(voice.language) if step.two_person else step.name
 
 
 def _hosts(hosts: tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from storewarden.domain.change.record import Outcome
 from storewarden.domain.outbox.notice import Severity, Text
+from storewarden.domain.outbox.override_words import overridden
 from storewarden.domain.outbox.places import counted, moment
 from storewarden.domain.outbox.story import (
     NOTHING,
@@ -34,6 +35,8 @@ _OUTCOMES: Mapping[str, tuple[Severity, Text]] = {
 def started(story: Story) -> Phrase:
     if story.event.body.get("authorised") is False:
         return _emergency(story)
+    if story.event.body.get("override"):
+        return overridden(story)
     return Phrase(
         label=Text(en="work began", zh="开始实施"),
         title=Text(en="has begun", zh="开始实施"),
@@ -164,7 +167,7 @@ def owes(story: Story) -> Phrase:
         severity=Severity.WARNING,
         label=Text(en="debt came up", zh="新增待补事项"),
         title=Text(en=f"owes {debt.en} by {due.en}", zh=f"须在 {due.zh} 前{debt.zh}"),
-        done=story.told("what", Text(en="recorded as a debt", zh="已登记为待补事项")),
+        done=story.ruled("what", Text(en="recorded as a debt", zh="已登记为待补事项")),
         next=Text(
             en=f"{owner}: settle it by {due.en} (storewarden change debts)",
             zh=f"请 {owner} 在 {due.zh} 前处理（storewarden change debts）",
@@ -178,7 +181,7 @@ def settled(story: Story) -> Phrase:
     return Phrase(
         label=Text(en="debt settled", zh="待补事项已完成"),
         title=Text(en=f"debt settled: {debt.en}", zh=f"待补事项已完成：{debt.zh}"),
-        done=story.told("what", Text(en=f"settled by {story.by.en}", zh=f"{story.by.zh} 已处理")),
+        done=story.ruled("what", Text(en=f"settled by {story.by.en}", zh=f"{story.by.zh} 已处理")),
         next=NOTHING,
     )
 
@@ -196,7 +199,7 @@ def reminded(story: Story) -> Phrase:
         )
         if late
         else Text(en=f"due by {due.en}: {about.en}", zh=f"提醒：{due.zh}前{about.zh}"),
-        done=story.told("what", Text(en="reminded", zh="已提醒")),
+        done=story.ruled("what", Text(en="reminded", zh="已提醒")),
         next=asked.next
         if asked and story.event.body.get("about") == "approvals"
         else Text(

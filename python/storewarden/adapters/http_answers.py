@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may be repeated of an answer: one short line, without secrets; and when to ask again."""
+"""What an answer over HTTP means for us: whether to come again and when, what may be repeated.
+
+An answer may hold whatever we sent, also our secrets, and a page of HTML where a line was
+expected. So texts of ours repeat one short line of it, with the secrets taken out.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +17,27 @@ from urllib.parse import quote, quote_plus
 
 from storewarden.ports.secrets import Secret
 
-LONGEST = 200
+_LATER = frozenset({408, 423, 425, 429})
+_NEVER = frozenset({501, 505})
+_LONGEST = 200
 _WORST_WAIT = timedelta(days=1)  # a longer Retry-After is a mistake of the other side
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b.*?</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
 
-def excerpt(text: str, media_type: str = "") -> str:
-    """One line of at most 200 characters; of an HTML page its title or its words."""
+def later(status: int) -> bool:
+    """Whether the same request may be taken later."""
+    return status in _LATER or (500 <= status < 600 and status not in _NEVER)
+
+
+def excerpt(text: str, media_type: str = "", longest: int = _LONGEST) -> str:
+    """One line of at most ``longest`` characters; of an HTML page its title or its words."""
     if "html" in media_type.lower():
         title = _TITLE.search(text)
         text = title.group(1) if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
 def redacted(text: str, secrets: Iterable[Secret]) -> str:

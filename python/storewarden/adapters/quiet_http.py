@@ -21,7 +21,7 @@ _LOGGERS = (
     "httpcore.proxy",
     "httpcore.socks",
 )
-_OURS: ContextVar[bool] = ContextVar("storewarden_tickets_quiet", default=False)
+_OURS: ContextVar[bool] = ContextVar("storewarden_quiet_http", default=False)
 
 
 class _Quiet(logging.Filter):

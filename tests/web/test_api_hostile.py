@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API against people who mean harm, or are slow: raw sockets at a real server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from storewarden.flows.person_tokens import withdraw_tokens
+from storewarden.web.connections import Connection
+from storewarden.web.limits import BodyLimit
+from storewarden.web.server import Server
+from storewarden.wiring.people import token_parts
+from tests.e2e.change_service import Service, lay_out, serving, standard
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with serving(lay_out(tmp_path)) as running:
+        yield running
+
+
+def opened(service: Service, **more: object) -> str:
+    answer = service.post("op.one", "/changes", standard(**more))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["change"]["number"])
+
+
+def state_of(service: Service, number: str) -> str:
+    with service.client("lead") as http:
+        return str(http.get(f"/api/v1/changes/{number}").json()["change"]["state"])
+
+
+@contextmanager
+def line_to(url: str) -> Iterator[socket.socket]:
+    port = int(url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+        yield line
+
+
+def head_of(path: str, token: str, *more: str) -> bytes:
+    lines = [
+        f"POST /api/v1{path} HTTP/1.1", "Host: here", f"Authorization: Bearer {token}",
+        "Idempotency-Key: slow", "Content-Type: application/json", *more, "", "",
+    ]  # fmt: skip
+    return "\r\n".join(lines).encode()
+
+
+def all_of(line: socket.socket) -> bytes:
+    found = b""
+    while part := line.recv(65536):
+        found += part
+    return found
+
+
+@pytest.mark.parametrize("gone", ["withdrawn", "left"])
+def test_who_is_gone_before_the_body_is_whole_does_nothing(service: Service, gone: str) -> None:
+    number, body = opened(service), b'{"comment": "too late"}'
+    head = head_of(
+        f"/changes/{number}/approve", service.token("head"),
+        f"Content-Length: {len(body)}", "Connection: close",
+    )  # fmt: skip
+    with line_to(service.url) as line:
+        line.sendall(head + body[:5])
+        time.sleep(0.5)  # it is let in: the token is good
+        if gone == "withdrawn":
+            withdraw_tokens(token_parts(service.site, "test"), "head")
+        else:
+            people = service.folder / "people.yml"
+            people.write_text(people.read_text().replace("  head: {", "  other: {"))
+        line.sendall(body[5:])
+        answer = all_of(line)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert state_of(service, number) == "requested"
+
+
+def test_evidence_of_somebody_who_is_gone_is_not_attached(service: Service) -> None:
+    number = opened(service)
+    path = f"/changes/{number}/evidence?name=late.txt"
+    with line_to(service.url) as line:
+        head = head_of(path, service.token("head"), "Content-Length: 8", "Connection: close")
+        line.sendall(head + b"1234")
+        time.sleep(0.5)
+        withdraw_tokens(token_parts(service.site, "test"), "head")
+        line.sendall(b"5678")
+        assert all_of(line).startswith(b"HTTP/1.1 401 ")
+    with service.client("lead") as http:
+        assert http.get(f"/api/v1/changes/{number}").json()["change"]["evidence"] == []
+
+
+def test_a_body_with_two_lengths_is_refused_and_the_line_closed(service: Service) -> None:
+    number = opened(service)
+    head = head_of(
+        f"/changes/{number}/approve", service.token("head"),
+        "Content-Length: 2", "Transfer-Encoding: chunked",
+    )  # fmt: skip
+    with line_to(service.url) as line:
+        line.sendall(head + b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+        answer = all_of(line)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert state_of(service, number) == "requested"
+
+
+def test_a_body_that_never_ends_is_cut_off_in_time() -> None:
+    app = FastAPI()
+    app.add_middleware(
+        BodyLimit, documents="/slow", quick=timedelta(seconds=0.3), patient=timedelta(minutes=5)
+    )
+
+    @app.post("/{name}")
+    async def take(name: str, request: Request) -> int:
+        return len(await request.body())
+
+    server = Server("127.0.0.1", 0)
+    server.start(app)
+    try:
+        with line_to(server.url) as line:
+            line.sendall(b"POST /quick HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n123")
+            assert all_of(line).startswith(b"HTTP/1.1 408 ")
+        with line_to(server.url) as line:  # a document may take its time
+            head = b"POST /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+            line.sendall(head + b"Content-Length: 6\r\n\r\n123")
+            time.sleep(0.6)
+            line.sendall(b"456")
+            assert all_of(line).endswith(b"6")
+    finally:
+        server.stop(timedelta(seconds=5))
+
+
+class Hasty(Connection):
+    """Waits a moment, takes two."""
+
+    head_seconds = 0.3
+    most = 2
+
+
+@contextmanager
+def hasty() -> Iterator[str]:
+    app = FastAPI()
+
+    @app.get("/here")
+    def here() -> str:
+        time.sleep(0.6)  # longer than a head may take: work is not a connection that asks nothing
+        return "yes"
+
+    server = Server("127.0.0.1", 0, Hasty)
+    server.start(app)
+    try:
+        yield server.url
+    finally:
+        server.stop(timedelta(seconds=5))
+
+
+ASKED = b"GET /here HTTP/1.1\r\nHost: here\r\n"
+
+
+def closed(line: socket.socket) -> bool:
+    try:
+        return line.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("said", [b"", ASKED])
+def test_connections_that_ask_nothing_are_closed(said: bytes) -> None:
+    with hasty() as url, line_to(url) as line:
+        line.sendall(said)
+        assert closed(line)
+
+
+def test_the_second_head_on_a_line_has_no_more_time_than_the_first() -> None:
+    with hasty() as url, line_to(url) as line:
+        line.sendall(ASKED + b"\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+        line.sendall(ASKED)
+        assert closed(line)
+
+
+def test_there_are_never_too_many_connections_and_the_others_are_served() -> None:
+    with hasty() as url, line_to(url) as first, line_to(url) as second, line_to(url) as third:
+        assert closed(third)
+        for line in (first, second):
+            line.close()
+        time.sleep(0.2)
+        assert httpx.get(f"{url}/here", trust_env=False).json() == "yes"
+
+
+def test_the_service_itself_uses_such_connections() -> None:
+    server = Server("127.0.0.1", 0)
+    server.start(FastAPI())
+    try:
+        assert server.connection is Connection
+    finally:
+        server.stop(timedelta(seconds=5))
+
+
+def test_a_server_on_every_address_is_announced_as_this_machine() -> None:
+    server = Server("0.0.0.0", 0)
+    try:
+        assert server.url.startswith("http://127.0.0.1:")
+    finally:
+        server.stop(timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "people:\n  head: {name: H, left: 2026-02-30}\n",
+        "[" * 5000,
+        'people: {head: {name: H, roles: !!int "abc"}}',
+        "people: !!bool x",
+        "people: !!timestamp x",
+        "people: " + "9" * 5000,
+    ],
+)
+def test_nonsense_in_the_people_file_stops_nobody(service: Service, text: str) -> None:
+    token = service.token("head")
+    (service.folder / "people.yml").write_text(text)
+    with service.client() as http:
+        answer = http.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+        assert answer.json()["id"] == "head"
+        assert http.get("/healthz").json()["status"] == "degraded"
+
+
+def test_a_ledger_that_was_removed_acknowledges_nothing(service: Service) -> None:
+    number = opened(service)
+    ledger = service.site.config.ledger
+    aside = service.folder / "aside"
+    Path(ledger).rename(aside)
+    answer = service.post("op.one", f"/changes/{number}/note", {"text": "lost"})
+    assert answer.status_code == 409
+    with service.client() as http:
+        assert http.get("/healthz").status_code == 503
+    aside.rename(ledger)
+    assert service.post("op.one", f"/changes/{number}/note", {"text": "kept"}).is_success
+
+
+def test_an_owner_is_somebody(service: Service) -> None:
+    """A misspelt owner is not the owner, and the real one would approve their own change."""
+    for owner in ("hed", "Head", "storewarden", "hеad"):  # the last one with a Cyrillic letter
+        answer = service.post("op.one", "/changes", standard(owner=owner))
+        assert (answer.status_code, answer.json()["where"]) == (400, "owner")
+    number = opened(service, owner="head")
+    assert service.post("head", f"/changes/{number}/approve", {}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("verb", "first", "second"),
+    [
+        ("note", {"text": "one"}, {"text": "two"}),
+        ("plan", {"plan": "one"}, {"plan": "two"}),
+        ("approve", {"comment": "one"}, {"comment": "two"}),
+    ],
+)
+def test_a_key_that_asks_for_something_else_is_a_conflict(
+    service: Service, verb: str, first: object, second: object
+) -> None:
+    number, person = opened(service), "head" if verb == "approve" else "op.one"
+
+    def post(body: object) -> int:
+        return service.post(person, f"/changes/{number}/{verb}", body, key="same").status_code
+
+    assert [post(first), post(first), post(second), post(first)] == [200, 200, 409, 200]
+
+
+def test_a_document_is_named_without_a_folder(service: Service) -> None:
+    number = opened(service)
+    with service.client("op.one") as http:
+        for name in ("../../etc/passwd", "a/b", "a\\b", "..", " "):
+            answer = http.post(
+                f"/api/v1/changes/{number}/evidence", params={"name": name}, content=b"x",
+                headers={"Idempotency-Key": "e"},
+            )  # fmt: skip
+            assert answer.status_code == 422, name
+
+
+def test_a_token_in_the_address_is_not_logged(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = service.token("op.one")
+    with caplog.at_level(logging.INFO, logger="storewarden.web"), service.client() as http:
+        assert http.get(f"/api/v1/{token}", params={"token": token}).status_code == 401
+    ours = [record.getMessage() for record in caplog.records if record.name == "storewarden.web"]
+    assert ours
+    assert not any(token[20:60] in line for line in ours)
+
+
+def test_health_tells_nobody_where_files_lie(service: Service) -> None:
+    (service.folder / "people.yml").write_text("people: [")
+    with service.client() as http:
+        told = http.get("/healthz").text
+    assert "people" in told
+    assert str(service.folder) not in told
+
+
+def test_a_run_is_recorded_within_its_standing_change_alone(service: Service) -> None:
+    number = opened(service, standing={"action": "heal", "until": _in(days=1)})
+
+    def run(**more: object) -> int:
+        body = {"run": "r", "hosts": ["pos01.000101"], "began": _in(), "succeeded": True} | more
+        return service.post("op.one", f"/changes/{number}/runs", body).status_code
+
+    assert run() == 403  # nobody has approved it
+    before = _in()
+    assert service.post("head", f"/changes/{number}/approve", {}).is_success
+    assert run(began=before) == 403
+    assert run() == 200
+    assert run(hosts=["pos01.000102"]) == 403
+    assert run(hosts=["pos01.000101", "pos01.000102"]) == 403
+    assert run(hosts=[]) == 403
+    assert run(began=_in(hours=1)) == 403
+    assert run(began=_in(days=2)) == 403
+    with service.client("lead") as http:
+        change = http.get(f"/api/v1/changes/{number}").json()["change"]
+    assert change["standing"]["runs"] == 1
+
+
+def _in(**span: float) -> str:
+    return (datetime.now(UTC) + timedelta(**span)).isoformat()
+
+
+def test_openapi_and_errors_are_json_for_every_refusal(service: Service) -> None:
+    with service.client("op.one") as http:
+        for method, path in (("GET", "/changes/x"), ("POST", "/changes"), ("PUT", "/me")):
+            assert json.loads(http.request(method, f"/api/v1{path}").text)["kind"]
