@@ -208,13 +208,6 @@ def test_two_duties_of_one_name_and_two_engines_are_refused(
         engine.wake("nobody")
 
 
-def test_a_database_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "engine.db").write_bytes(b"not a database" * 100)
-    engine = DurableEngine(tmp_path / "engine.db", clock=SystemClock())
-    with pytest.raises(AdapterError, match=r"engine\.db: the engine's database cannot be used"):
-        engine.start([])
-
-
 def test_no_pickle_and_only_for_its_owner(
     made: Callable[..., DurableEngine], tmp_path: Path
 ) -> None:

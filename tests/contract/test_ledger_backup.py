@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -22,7 +23,7 @@ from storewarden.testing.conformance_changes import note
 from storewarden.wiring import records
 from tests.contract.ledger_places import emptied
 from tests.contract.ledger_postgres import postgres
-from tests.contract.ledger_site import DOCUMENT, attach, fill, lay_anchor, site_in
+from tests.contract.ledger_site import DOCUMENT, attach, fill, lay_anchor, open_change, site_in
 from tests.contract.ledger_tampering import behind_its_back
 
 
@@ -120,6 +121,17 @@ def test_a_lost_ledger_comes_back_with_its_documents(tmp_path: Path) -> None:
         assert [each.where for each in verified.notes] == [f"entry {last.sequence}"]
         assert verified.notes[0].what.startswith("a backup was restored before it")
     assert stat.S_IMODE(site.config.ledger.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_who_restores_leaves_the_ledger_to_the_service(tmp_path: Path) -> None:
+    file, _number = _made(tmp_path)
+    with site_in(tmp_path / "new") as site:
+        site.config.state_dir.mkdir(mode=0o700, parents=True)
+        os.chown(site.config.state_dir, 1234, 4321)
+        records.restored(site, file)
+        found = Path(site.config.ledger).stat()
+    assert (found.st_uid, found.st_gid) == (1234, 4321)
     assert not list(site.config.ledger.parent.glob(".restoring-*"))
 
 
@@ -320,3 +332,24 @@ def test_documents_are_kept_by_their_digest(tmp_path: Path) -> None:
         store.get(digest)
     with pytest.raises(LedgerConflict, match="is no digest"):
         store.get("../../etc/passwd")
+
+
+def test_numbers_of_changes_that_were_given_up_do_not_come_again(tmp_path: Path) -> None:
+    """Their tickets are still there: another change of that number would be taken for them."""
+    with site_in(tmp_path) as site:
+        fill(site)
+        records.backup(site, tmp_path / "old.sqlite")
+        lost = [open_change(site, f"lost {n}") for n in range(3)]
+    with site_in(tmp_path) as site:
+        made = records.restored(site, tmp_path / "old.sqlite", replace=True, accept_loss=True)
+        assert made.given_up
+    with site_in(tmp_path) as site:
+        new = [open_change(site, f"new {n}") for n in range(2)]
+        assert set(new).isdisjoint(lost)
+        assert site.verify_ledger().problems == ()
+        behind = site.config.ledger
+    with behind_its_back(behind) as raw:
+        raw.execute("UPDATE change_series SET last = last - 1")
+    with site_in(tmp_path) as site:
+        (problem,) = site.verify_ledger().problems
+    assert problem.where.startswith("change_series row")

@@ -93,13 +93,13 @@ def test_what_was_done_to_an_export_is_named(
 
 def _fields(line: str) -> list[str]:
     data = json.loads(line)
-    return sorted(data["head"] if "head" in data else data)
+    return sorted(data.get("head", data))
 
 
 def _with(line: str, field: str) -> str:
     """The line with another value of one field; the same type."""
     data = json.loads(line)
-    place = data["head"] if "head" in data else data
+    place = data.get("head", data)
     place[field] = place[field] + 1 if isinstance(place[field], int) else f"{place[field]} "
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 

@@ -211,6 +211,24 @@ def test_a_document_that_is_needed_again_stays(tmp_path: Path) -> None:
         assert site.verify_ledger().problems == ()
 
 
+def test_a_document_that_is_attached_again_is_missed_again(tmp_path: Path) -> None:
+    """The tombstone of its first life says nothing about its second."""
+    site, old, _ = _old(tmp_path)
+    with site:
+        number = _allowed(site)
+        records.expire(site, number)
+        newer = open_change(site, "newer")
+        start(site, newer)
+        assert attach(site, newer, b"of an ended change") == old
+        records.expire(site, number)
+        assert site.evidence.get(old)
+        assert site.verify_ledger().problems == ()
+        site.evidence.remove(old)  # behind its back
+        (problem,) = site.verify_ledger().problems
+    assert problem.what == "the document is gone"
+    assert problem.where.startswith(f"document {old} of ")
+
+
 def test_the_command_line_proposes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,8 +143,25 @@ def test_who_left_is_gone_from_that_day_on_in_the_sites_zone(files: Files) -> No
         ("people: {Li Na: {name: A}}", "small letters"),
         ("people: {li.na: {name: A, left: soon}}", "left"),
         ("people: {li.na: {name: A, email: nowhere}}", "name@example.com"),
-        ("", "people.yml:1"),
-        ("- li.na", "people.yml:1"),
+        ("people: {li.na: {name: A, left: 2026-02-30}}", "not valid YAML"),
+        ('people: {li.na: {name: A, roles: !!int "a"}}', "not valid YAML"),
+        ("people: !!bool x", "not valid YAML"),
+        ("people: " + "9" * 5000, "not valid YAML"),
+        ("[" * 5000, "nested too deep"),
+        ('people: {li.na: {name: "A\\x9b31m"}}', "printable"),
+        ('people: {li.na: {name: "A\\u202eB"}}', "printable"),
+        (
+            "people:\n  li.na: {name: A, email: l@x.cn}\n  li.nb: {name: B, email: L@x.cn}\n",
+            "people.yml:3: people.li.nb.email: is the address of li.na",
+        ),
+        ("", "people.yml:1: must begin with people:"),
+        ("- li.na", "people.yml:1: must begin with people:"),
+        ("people: [li.na]", "people: must be keys with values"),
+        ("people: {li.na: {nmae: A}}", "li.na.name: is not there (nmae is no key here)"),
+        ("people: {li.na: {name: A, rank: 1}}", "unknown key (known: name, roles,"),
+        ("people: {li.na: {name: 8}}", "must be text (put it in quotes)"),
+        ("people: {li.na: {name: A, left: 31.05.2026}}", "must be a day like 2026-05-31"),
+        ('people: {li.na: {name: A, left: "2026-05-32"}}', "no day of the calendar"),
     ],
 )
 def test_a_broken_file_is_one_line_and_the_last_good_one_stays(
@@ -161,6 +178,22 @@ def test_a_broken_file_is_one_line_and_the_last_good_one_stays(
     files.write(text)
     with pytest.raises(ConfigInvalid):
         files.open()
+
+
+def test_who_came_back_has_the_address_they_had(files: Files) -> None:
+    files.write(
+        "people:\n  li.na: {name: A, email: l@x.cn, left: 2025-01-01}\n"
+        "  li.na2: {name: A, email: l@x.cn}\n"
+    )
+    assert files.open().person("li.na2") is not None
+
+
+def test_a_named_pipe_in_place_of_the_people_file_holds_nobody_up(files: Files) -> None:
+    people, token = files.open(), files.issue("li.na")
+    files.people.unlink()
+    os.mkfifo(files.people, 0o600)
+    assert people.authenticate(token).id == "li.na"
+    assert "is no file" in people.trouble()
 
 
 def test_files_that_others_could_use_are_refused(files: Files) -> None:

@@ -87,6 +87,31 @@ def test_which_answers_are_worth_another_try(service: Echo, status: int, retryab
         assert line.send(Call(method="GET", path="x", accept=(status,))).status == status
 
 
+def test_a_write_without_an_answer_is_not_repeated_too_soon(service: Echo) -> None:
+    """It may be done a while later: who looks at once does not find it, and writes it twice."""
+    release = threading.Event()
+
+    def late(request: Request) -> Answer:
+        release.wait(30)
+        return Answer(body={})
+
+    service.answer = late
+    try:
+        with transport(service.url, timeout_seconds=0.2) as line:
+            written = fails(lambda: line.send(Call(method="POST", path="x", json={})))
+            asked = fails(lambda: line.get("x"))
+    finally:
+        release.set()
+    assert (written.retryable, asked.retryable) == (True, True)
+    assert written.retry_after == datetime.timedelta(minutes=2)
+    assert asked.retry_after is None
+    service.answer = lambda _: Answer(status=504)
+    with transport(service.url) as line:
+        gateway = fails(lambda: line.send(Call(method="POST", path="x", json={})))
+        assert gateway.retry_after == datetime.timedelta(minutes=2)
+        assert fails(lambda: line.get("x")).retry_after is None
+
+
 def test_the_query_of_a_path_is_sent_and_not_shown(service: Echo) -> None:
     with transport(f"{service.url}/base/") as line:
         assert line.get(f"/a/b?key={TOKEN}").json()["query"] == {"key": TOKEN}

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from storewarden.domain.errors import Refused
 from storewarden.flows.person_tokens import withdraw_tokens
 from storewarden.wiring.people import token_parts
+from storewarden.wiring.service import refuse_strangers
 from tests.e2e.audit_cli import Done, Place
 from tests.e2e.change_service import HOSTS, Service, lay_out, serving, site_in, token_for
 
@@ -75,9 +77,9 @@ def test_two_people_take_a_change_from_request_to_close(service: Service) -> Non
 
     shown = cli(service, "sec", "change", "show", number).out
     for text in (
-        "新价格服务", "standard, low risk", "2 in 1 stores: 000101 (2)", "head as department head",
+        "新价格服务", "standard, low risk", "2 in 1 store: 000101 (2)", "head as department head",
         '"好的"', "[x] backup (done by op.one, checked by lead)", "结果.html", "successful, closed",
-        "op.one  refused: nobody approves their own change", "when: no sale",
+        "op.one  refused (approve): nobody approves their own change", "when: no sale",
     ):  # fmt: skip
         assert text in shown
     chinese = cli(service, "sec", "change", "show", number, "--lang", "zh").out
@@ -178,6 +180,12 @@ def test_the_same_key_again_is_the_same_change(service: Service) -> None:
         (("change", "attach", "GMBG-20260101-001", "none.pdf", "--kind", "test"), 2, "none.pdf"),
         (("change", "close", "GMBG-20260101-001", "--outcome", "fine"), 2, "successful"),
         (("change", "reject", "GMBG-20260101-001"), 2, "--reason"),
+        (("change", "show", "../me"), 2, "'../me' is no change number"),
+        (("change", "approve", "GMBG-20260101-001/note#"), 2, "is no change number"),
+        (("change", "show", "\udcff"), 2, "is no change number"),
+        (("change", "approve", "GMBG-20260101-001", "--key", "é"), 2, "--key: must be"),
+        (("change", "list", "--host", "\udcff"), 2, "cannot be sent"),
+        (("change", "attach", "GMBG-20260101-001", "/dev/null", "--kind", "test"), 2, "empty"),
         (("change", "override", "GMBG-20260101-001"), 2, "either asked for or approved"),
         (
             ("change", "override", "GMBG-20260101-001", "--reason", "x", "--approve"),
@@ -280,7 +288,7 @@ def test_a_token_is_made_once_into_a_file_of_ones_own(tmp_path: Path) -> None:
         (("person", "token", "nobody"), 2, "nobody in the people file"),
         (("person", "token", "../x"), 2, "nobody in the people file"),
         (("person", "token", "head", "--expires", "90d"), 3, "at most 60 days"),
-        (("person", "token", "head", "--expires", "2020-01-01"), 3, "at most 60 days"),
+        (("person", "token", "head", "--expires", "2020-01-01"), 2, "is over already"),
         (("person", "token", "head", "--expires", "soon"), 2, "is no day"),
     ],
 )
@@ -294,6 +302,53 @@ def test_a_token_that_is_not_given_leaves_nothing(
     assert list(tmp_path.glob("*.token")) == []
     with site_in(tmp_path) as site:
         assert [e for e in site.ledger.journal() if e.kind == "token issued"] == []
+
+
+def test_withdrawing_needs_no_people_file_and_a_name_that_is_one(tmp_path: Path) -> None:
+    place = Place(lay_out(tmp_path))
+    with serving(tmp_path) as service:
+        service.token("head")
+        wrong = place.run("person", "withdraw", "haed")
+        assert (wrong.code, len(wrong.lines)) == (2, 1)
+        assert "has and had no token" in wrong.err
+        (tmp_path / "people.yml").write_text("people: [")
+        done = place.run("person", "withdraw", "head")
+        assert (done.code, "1 tokens of head withdrawn" in done.err) == (0, True)
+        with service.client("head") as http:
+            assert http.get("/api/v1/me").status_code == 401
+
+
+def test_a_closed_stdout_is_no_fault(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).parent / "storewarden")
+    done = subprocess.run(
+        ["sh", "-c", f"{program} person list >&-"],
+        cwd=lay_out(tmp_path), env=Place(tmp_path).environment(),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "fault of storewarden" not in done.stderr
+
+
+def test_a_token_is_not_sent_to_a_strangers_program(tmp_path: Path) -> None:
+    """The service is down, its folder is not ours to look into, and somebody took its port."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    listen = (
+        "import os, socket, sys; os.setuid(4321); line = socket.create_server(('127.0.0.1', 0));"
+        "print(line.getsockname()[1], flush=True); line.accept()"
+    )
+    with subprocess.Popen([sys.executable, "-I", "-c", listen], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        port = int(other.stdout.readline())
+        lay_out(tmp_path, f'controller: {{listen: "127.0.0.1:{port}"}}\n')
+        (tmp_path / "state").mkdir(mode=0o700)
+        with site_in(tmp_path) as site:
+            config = site.config
+        os.chown(config.state_dir, 1234, 1234)
+        with pytest.raises(Refused, match="belongs to the user 4321"):
+            refuse_strangers(config)
+        os.chown(config.state_dir, 4321, 4321)
+        refuse_strangers(config)  # the service's user, who may listen there
+        other.kill()
 
 
 def test_no_token_is_ever_in_argv(service: Service) -> None:

@@ -93,8 +93,11 @@ def test_json_for_programs(place: Place) -> None:
 def test_a_year_without_official_holidays_says_so(place: Place) -> None:
     done = check(place, "--host", TILL, "--at", "2030-02-04T23:30")
     assert "provisional: the public holidays of 2030 are not official yet" in done.out
-    drawn = place.run("window", "calendar", "--lang", "en", "--at", "2030-02-01T00:00")
+    drawn = place.run("window", "calendar", "--lang", "en", "--at", "2030-02-01")
     assert "provisional: public holidays of 2030 are not official yet" in drawn.out
+    assert "14 days from 2030-02-01" in drawn.out
+    wrong = place.run("window", "calendar", "--at", "2030-02-30")
+    assert (wrong.code, "is not a time" in wrong.err) == (2, True)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -110,18 +110,35 @@ def test_one_broken_change_does_not_stop_the_others_and_is_seen() -> None:
     assert "does not add up" in str(told["last_error"])
 
 
+def test_a_clock_that_was_put_back_does_not_silence_it() -> None:
+    """What failed at a wrong time is not left for that time to come."""
+    scene = Clockwork()
+    number = scene.open()
+    book = _Broken(scene, number)
+    scene.begin(book)
+    scene.clock.advance(timedelta(days=368))
+    scene.engine.run_due()
+    assert scene.engine.status()["remind"]["failures"] == 1
+    book.mended = True
+    scene.clock.advance(timedelta(days=-365))
+    scene.engine.wake("remind")
+    scene.engine.run_due()
+    assert scene.kinds(number).count("change reminded") == 1
+
+
 class _Broken:
-    """A book in which one change cannot be amended."""
+    """A book in which one change cannot be amended, until it is mended."""
 
     def __init__(self, scene: Scene, number: str) -> None:
         self._book, self._number = scene.ledger.changes, number
+        self.mended = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._book, name)
 
     def amend(self, number: str, key: str, decide: object) -> Amended:
         """Refused for the one."""
-        if number == self._number:
+        if number == self._number and not self.mended:
             raise LedgerConflict("does not add up", where=number)
         return self._book.amend(number, key, decide)  # type: ignore[arg-type]
 

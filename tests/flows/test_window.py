@@ -78,6 +78,7 @@ def parts(
     *rules: Rule,
     asked: list[Sequence[int]] | None = None,
     hosts: Mapping[str, Mapping[str, object]] = HOSTS,
+    house: House | None = None,
 ) -> WindowParts:
     def calendar(years: Sequence[int]) -> Calendar:
         if asked is not None:
@@ -85,7 +86,7 @@ def parts(
         return Calendar(
             rules=rules,
             provisional=(Provisional(year=2027, country="CN"),),
-            house=House(zone="Asia/Shanghai"),
+            house=house or House(zone="Asia/Shanghai"),
         )
 
     return WindowParts(
@@ -141,6 +142,21 @@ def test_a_name_that_no_device_has_is_told_even_when_another_host_is_asked_about
         ("windows/a.yml:2", "store", "109")
     ]
     assert check_windows(parts(nights()), query("srv.201")).stale == ()
+
+
+def test_roles_of_tills_that_no_device_has_are_told_since_they_protect_nothing() -> None:
+    house = House(
+        zone="Asia/Shanghai", pos_roles=frozenset({"pos", "till"}), finance_roles=frozenset({"erp"})
+    )
+    stale = check_windows(parts(house=house), query("srv.101")).stale
+    assert [(each.rule, each.name) for each in stale] == [
+        ("windows.pos_roles", "till"),
+        ("windows.finance_roles", "erp"),
+    ]
+    assert check_windows(parts(), query("srv.101")).stale == ()
+    without = {name: facts for name, facts in HOSTS.items() if facts["sw_role"] != "pos"}
+    [only] = check_windows(parts(hosts=without), query("srv.101")).stale
+    assert (only.source, only.rule, only.name) == ("storewarden.yml", "windows.pos_roles", "pos")
 
 
 def test_stores_that_look_alike_share_a_block() -> None:

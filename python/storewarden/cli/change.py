@@ -21,6 +21,7 @@ from storewarden.cli.change_call import (
     Number,
     Reason,
     new_key,
+    refusals_in,
     say_done,
     show_json,
     style_of,
@@ -230,7 +231,7 @@ def attach(
         )
     media = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     about = {"name": file.name, "kind": kind.value, "note": note}
-    with service(settings, os.environ, call.token_file) as client:
+    with service(settings, os.environ, call.token_file) as client, refusals_in(settings):
         path = f"/changes/{number}/evidence"
         say_done(
             client.deliver(path, content, media, call.key or new_key(), **about), settings, call

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +17,15 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from storewarden.cli.change_next import next_lines
 from storewarden.cli.change_show import Style
-from storewarden.cli.change_words import STATES, phrase, word
+from storewarden.cli.change_words import LABELS, STATES, word
 from storewarden.cli.exits import Exit
-from storewarden.cli.options import Config, Lang, site_config
+from storewarden.cli.options import Config, Lang, say, site_config
 from storewarden.domain.change.numbers import parse_number
-from storewarden.domain.errors import ConfigInvalid
+from storewarden.domain.change.plain import typed
+from storewarden.domain.change.spoken import told
+from storewarden.domain.errors import ConfigInvalid, Refused
 from storewarden.ports.reports import Language
 
 if TYPE_CHECKING:
@@ -104,9 +108,20 @@ def write(call: Call, path: str, body: Mapping[str, object]) -> int:
     from storewarden.wiring.service import service  # noqa: PLC0415 - httpx costs 0.2 s
 
     settings = site_config(call.config)
-    with service(settings, os.environ, call.token_file) as client:
+    with service(settings, os.environ, call.token_file) as client, refusals_in(settings):
         say_done(client.write(path, body, call.key or new_key()), settings, call)
     return Exit.FINE
+
+
+@contextmanager
+def refusals_in(settings: SiteConfig) -> Iterator[None]:
+    """What a rule says against it, in the site's language."""
+    try:
+        yield
+    except Refused as no:
+        language = settings.site.language
+        hint = told(no.hint, language)
+        raise Refused(told(no.what, language), where=no.where, hint=hint) from None
 
 
 def say_done(answer: Mapping[str, Any], settings: SiteConfig, call: Call) -> None:
@@ -114,11 +129,13 @@ def say_done(answer: Mapping[str, Any], settings: SiteConfig, call: Call) -> Non
     if call.as_json:
         show_json(answer)
         return
-    language = settings.site.language
-    line = f"{answer['change']['number']} {word(STATES, answer['change']['state'], language)}"
-    if answer["waits_for"]:
-        line += f"; {phrase('waits_for', language, who=answer['waits_for'])}"
-    typer.echo(line)
+    style, waits_for = style_of(settings, None), answer["waits_for"]
+    line = f"{answer['change']['number']} {word(STATES, answer['change']['state'], style.language)}"
+    typer.echo(f"{line}; {style.waits(waits_for)}" if waits_for else line)
+    label = word(LABELS, "next", style.language)
+    change = typed(answer["change"])
+    for each in next_lines(change, waits_for, style.language, style.at, style.now):
+        say(f"{label}: {each}")  # stdout stays one line, for programs
 
 
 def style_of(settings: SiteConfig, language: Language | None) -> Style:

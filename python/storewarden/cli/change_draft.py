@@ -18,6 +18,7 @@ from storewarden.domain.errors import ConfigInvalid
 _DURATION = re.compile(r"(?:([0-9]{1,3})h)?(?:([0-9]{1,5})m)?")
 _MOST = timedelta(days=7)  # of work in one window
 _LONGEST = 200  # characters of an option that may still be the name of a file
+_FILE_NAME = re.compile(r"\S+\.(?:md|txt|rst|html?|pdf|docx?|ya?ml)", re.IGNORECASE)
 _MARK = "!"  # after a step's name: two persons
 
 TEMPLATE = """\
@@ -50,11 +51,17 @@ rollback:
 
 
 def text_or_file(value: str) -> str:
-    """The option's text, or what is in the file it names."""
+    """The option's text, or what is in the file it names.
+
+    Raises ConfigInvalid for what is called like a file and is none: misspelt, the name would
+    stand in the record as the plan.
+    """
     path = Path(value)
+    if _FILE_NAME.fullmatch(value) and not path.is_file():
+        raise ConfigInvalid("no such file", where=value, hint="or write the text itself")
     if value and len(value) <= _LONGEST and "\n" not in value and path.is_file():
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigInvalid("cannot be read as UTF-8 text", where=value) from error
     return value

@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from storewarden.cli import change_draft
-from storewarden.cli.change_call import Call, Number, new_key, show_json, style_of
+from storewarden.cli.change_call import (
+    Call,
+    Number,
+    new_key,
+    refusals_in,
+    show_json,
+    style_of,
+)
 from storewarden.cli.change_show import override_lines
 from storewarden.cli.exits import Exit
 from storewarden.cli.gathered import gathered
@@ -51,7 +58,7 @@ def override(
         zone = ZoneInfo(settings.site.timezone)
         path = f"/changes/{number}/override"
         body = {"reason": reason, "expires": change_draft.end_of(until, zone)}
-    with service(settings, os.environ, call.token_file) as client:
+    with service(settings, os.environ, call.token_file) as client, refusals_in(settings):
         answer = client.write(path, body, call.key or new_key())
     if call.as_json:
         show_json(answer)

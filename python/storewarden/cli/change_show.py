@@ -6,7 +6,6 @@ Texts of people are shown as text: control characters never reach the terminal.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,14 @@ from datetime import datetime, tzinfo
 from functools import wraps
 from typing import Any
 
+from storewarden.cli.change_next import next_lines
 from storewarden.cli.change_words import EVENTS, LABELS, STATES, VALUES, phrase, word
-from storewarden.cli.printing import printable
+from storewarden.cli.printing import padded, printable
 from storewarden.domain.change.overriding import approvals_of
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.change.plain import moment_of
-from storewarden.domain.change.record import Approval, Change, Debt, KeyStep
-from storewarden.domain.change.rules import spoken
+from storewarden.domain.change.record import Approval, Change, Debt, KeyStep, State
+from storewarden.domain.change.spoken import action_told, role_name, roles_told, told
 from storewarden.domain.maintenance.override import PEOPLE
 
 _WIDTH = 11  # columns of the labels
@@ -43,6 +43,12 @@ class Style:
     def say(self, key: str, **values: object) -> str:
         """A phrase."""
         return phrase(key, self.language, **values)
+
+    def waits(self, waits_for: str) -> str:
+        """Whose yes is missing."""
+        who = roles_told(waits_for, self.language)
+        free = self.language == "zh" and who.isascii()  # Latin letters stand free between Chinese
+        return self.say("waits_for", who=f" {who} " if free else who)
 
     def value(self, key: str) -> str:
         """The word for a value of the record."""
@@ -85,11 +91,11 @@ def row_lines(rows: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str]:
         about = f"{style.value(row['kind'])}, {style.value(row['risk'])}"
         owed = f"  {word(LABELS, 'debts', style.language)}: {row['open_debts']}"
         yield (
-            f"{row['number']}  {_padded(state, 12)} {_padded(about, 22)} "
+            f"{row['number']}  {padded(state, 12)} {padded(about, 22)} "
             f"{printable(row['summary'])}{owed if row['open_debts'] else ''}"
         )
         if row["waits_for"]:
-            yield " " * 4 + style.say("waits_for", who=row["waits_for"])
+            yield " " * 4 + style.waits(row["waits_for"])
 
 
 @_shown
@@ -100,7 +106,7 @@ def debt_lines(debts: Sequence[Mapping[str, Any]], style: Style) -> Iterator[str
     for debt in debts:
         due = style.at(moment_of(debt["due"], "due"))
         when = style.say("overdue" if debt["overdue"] else "due", at=due)
-        what = f": {printable(debt['what'])}" if debt["what"] else ""
+        what = f": {printable(told(debt['what'], style.language))}" if debt["what"] else ""
         yield f"{debt['number']}  {style.value(debt['kind'])}{what}  {when}  {debt['owner']}"
 
 
@@ -108,6 +114,7 @@ def _sections(change: Change, waits_for: str, style: Style) -> Iterator[tuple[st
     """Label and lines; a section without lines is left out."""
     draft = change.draft
     yield "state", [_state(change, waits_for, style)]
+    yield "next", next_lines(change, waits_for, style.language, style.at, style.now)
     kind = [style.value(draft.kind.value), style.value(draft.risk.value), draft.operation]
     yield "kind", [", ".join(filter(None, kind))]
     yield "requester", [style.say("asked", who=change.requester, at=style.at(change.opened_at))]
@@ -132,7 +139,7 @@ def _sections(change: Change, waits_for: str, style: Style) -> Iterator[tuple[st
 
 def _state(change: Change, waits_for: str, style: Style) -> str:
     state = word(STATES, change.state.value, style.language)
-    waits = style.say("waits_for", who=waits_for) if waits_for else ""
+    waits = style.waits(waits_for) if waits_for else ""
     return f"{state}; {waits}" if waits else state
 
 
@@ -144,7 +151,8 @@ def _items(change: Change, style: Style) -> str:
     named = [f"{store} ({count})" for store, count in sorted(stores.items())[:_STORES]]
     if len(stores) > _STORES:
         named.append(style.say("more", count=len(stores) - _STORES))
-    return style.say("stores", count=len(items), stores=len(stores), list=", ".join(named))
+    key = "stores" if len(stores) > 1 else "store"
+    return style.say(key, count=len(items), stores=len(stores), list=", ".join(named))
 
 
 def _rollback(change: Change, style: Style) -> Iterator[str]:
@@ -164,8 +172,12 @@ def _standing(change: Change, style: Style) -> Iterator[str]:
         yield style.say("runs", runs=standing.runs, failures=standing.failures)
 
 
+def _roles(approval: Approval, style: Style) -> str:
+    return ", ".join(role_name(role, style.language) for role in approval.roles)
+
+
 def _approval(approval: Approval, style: Style) -> str:
-    roles = style.say("as", roles=", ".join(spoken(role) for role in approval.roles))
+    roles = style.say("as", roles=_roles(approval, style))
     until = style.say("approved_until", at=style.at(approval.expires))
     validity = style.say("approval_void") if approval.expired else until
     comment = f': "{printable(approval.comment)}"' if approval.comment else ""
@@ -183,7 +195,7 @@ def override_lines(change: Change, style: Style) -> Iterator[str]:
     yield style.say(key, who=override.asked_by, at=at, given=given, needed=PEOPLE)
     yield from _text(override.reason)
     for each in override.approvals:
-        roles = style.say("as", roles=", ".join(spoken(role) for role in each.roles))
+        roles = style.say("as", roles=_roles(each, style))
         said = style.say("override_yes", who=each.person, roles=roles, at=style.at(each.at))
         void = f", {style.say('approval_void')}" if each.expired else ""
         comment = f': "{printable(each.comment)}"' if each.comment else ""
@@ -211,7 +223,8 @@ def _outcome(change: Change, style: Style) -> Iterator[str]:
     if change.outcome and change.closed_at:
         closed = style.say("closed_at", at=style.at(change.closed_at))
         yield f"{style.value(change.outcome.value)}, {closed}"
-    yield from _text(change.reason)
+    by_rule = change.state is State.REJECTED
+    yield from _text(told(change.reason, style.language) if by_rule else change.reason)
 
 
 def _debt(debt: Debt, style: Style) -> str:
@@ -220,7 +233,7 @@ def _debt(debt: Debt, style: Style) -> str:
     else:
         key = "overdue" if debt.due <= style.now else "due"
         when = style.say(key, at=style.at(debt.due))
-    what = f": {printable(debt.what)}" if debt.what else ""
+    what = f": {printable(told(debt.what, style.language))}" if debt.what else ""
     return f"{style.value(debt.kind.value)}{what}, {when}"
 
 
@@ -233,7 +246,9 @@ def _evidence(change: Change, style: Style) -> Iterator[str]:
         )
 
 
+_RULED = ("refused", "owes", "debt settled")
 _TELLING = (
+    "outcome",
     "comment",
     "reason",
     "text",
@@ -241,7 +256,6 @@ _TELLING = (
     "step",
     "name",
     "debt",
-    "tried",
     "ticket",
     "what",
     "override",
@@ -254,24 +268,28 @@ def _event(entry: Mapping[str, Any], style: Style) -> str:
     kind = str(entry["kind"]).removeprefix("change ")
     who = str(body.get("by", ""))
     name = style.say("itself") if who in ("", CLOCKWORK) else printable(who)
-    said = [str(body[key]) for key in _TELLING if body.get(key)]
-    told = f": {printable('; '.join(said))}" if said else ""
+    ruled = kind in _RULED or bool(body.get("rule"))
+    said = [_said(ruled, key, str(body[key]), style) for key in _TELLING if body.get(key)]
+    words = f": {printable('; '.join(said))}" if said else ""
     at = style.at(moment_of(entry["at"], "at"))
-    return f"{at}  {name}  {word(EVENTS, kind, style.language)}{told}"
+    tried = printable(action_told(str(body.get("tried", "")), style.language))
+    what = word(EVENTS, kind, style.language) + (f" ({tried})" if tried else "")
+    return f"{at}  {name}  {what}{words}"
+
+
+def _said(ruled: bool, key: str, text: str, style: Style) -> str:
+    """What an entry says; words of rules in the reader's language, those of people as they are."""
+    if key in ("outcome", "debt"):
+        return style.value(text)
+    return told(text, style.language) if ruled else text
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
-        head = _padded(label, _WIDTH) if number == 0 else " " * _WIDTH
+        head = padded(label, _WIDTH) if number == 0 else " " * _WIDTH
         yield f"  {head} {line}".rstrip()
 
 
 def _text(text: str) -> list[str]:
     """The lines of somebody's text."""
     return [printable(line) for line in text.strip().splitlines()] if text.strip() else []
-
-
-def _padded(text: str, width: int) -> str:
-    """Filled up to ``width`` columns; a Chinese character takes two."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return text + " " * max(width - len(text) - wide, 0)

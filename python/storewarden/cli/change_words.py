@@ -13,6 +13,7 @@ type Pair = tuple[str, str]
 
 LABELS: Mapping[str, Pair] = {
     "state": ("state", "状态"),
+    "next": ("next", "下一步"),
     "kind": ("kind", "类型"),
     "requester": ("asked for", "申请"),
     "owner": ("owner", "负责人"),
@@ -96,7 +97,8 @@ EVENTS: Mapping[str, Pair] = {
 }
 
 PHRASES: Mapping[str, Pair] = {
-    "waits_for": ("waits for approval by {who}", "待 {who} 审批"),
+    "waits_for": ("waits for approval by {who}", "待{who}审批"),
+    "store": ("{count} in {stores} store: {list}", "{count} 个，{stores} 家门店：{list}"),
     "stores": ("{count} in {stores} stores: {list}", "{count} 个，{stores} 家门店：{list}"),
     "no_items": ("none", "无"),
     "asked": ("{who}, {at}", "{who}，{at}"),

@@ -68,7 +68,7 @@ def _usage(error: typer.TyperException) -> str:
     """A usage error on one line, with where to read more."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "storewarden"
-    said = " ".join(error.format_message().split()).rstrip(".")
+    said = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
     return f"{said} ({command} --help)"
 
 

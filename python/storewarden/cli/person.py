@@ -20,11 +20,30 @@ from zoneinfo import ZoneInfo
 import typer
 
 from storewarden.cli.exits import Exit
-from storewarden.cli.options import Config, say, site_config
+from storewarden.cli.options import Config, Lang, say, site_config
+from storewarden.cli.printing import padded, printable
 from storewarden.domain.change.plain import stamp
-from storewarden.domain.change.rules import spoken
+from storewarden.domain.change.spoken import role_name
 from storewarden.domain.errors import AdapterError, ConfigInvalid
+from storewarden.ports.reports import Language
 from storewarden.wiring import open_site
+
+_WORDS = {
+    "en": {
+        "until": "token until {day}",
+        "no_token": "no token",
+        "no_role": "no role",
+        "nobody_in": "nobody yet: write people into {file}",
+        "no_file": "nobody: name a file under people.file in storewarden.yml",
+    },
+    "zh": {
+        "until": "令牌有效期至 {day}",
+        "no_token": "无令牌",
+        "no_role": "无角色",
+        "nobody_in": "尚无人员：请写入 {file}",
+        "no_file": "尚无人员：请在 storewarden.yml 的 people.file 中指定文件",
+    },
+}
 
 person = typer.Typer(help="People, their roles and their tokens.")
 
@@ -40,6 +59,7 @@ def _group() -> None:
 def list_people(
     *,
     config: Config = None,
+    lang: Lang = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
 ) -> int:
     """List people, their roles, and until when they have a token."""
@@ -63,13 +83,18 @@ def list_people(
         ]
         typer.echo(json.dumps({"people": rows}, ensure_ascii=False, indent=2))
         return Exit.FINE
-    zone = ZoneInfo(settings.site.timezone)
+    language = (lang or Language(settings.site.language)).value
+    zone, words = ZoneInfo(settings.site.timezone), _WORDS[language]
     for each in found:
-        until = f"token until {each.expires.astimezone(zone):%Y-%m-%d}" if each.expires else "-"
-        roles = ", ".join(spoken(role) for role in each.roles) or "no role"
-        typer.echo(f"{each.id:<16} {each.name}  {roles}  {until}")
+        day = f"{each.expires.astimezone(zone):%Y-%m-%d}" if each.expires else ""
+        until = words["until"].format(day=day) if day else words["no_token"]
+        roles = ", ".join(role_name(role, language) for role in each.roles) or words["no_role"]
+        cells = padded(each.id, 16), padded(printable(each.name), 14), padded(roles, 34), until
+        typer.echo(" ".join(cells))
     if not found:
-        typer.echo("nobody: set people.file in storewarden.yml")
+        file = settings.people.file
+        nobody = words["nobody_in"].format(file=file) if file else words["no_file"]
+        typer.echo(nobody)
     return Exit.FINE
 
 

@@ -7,7 +7,15 @@ it was checked at some door; here is the last one, for whatever had another way 
 
 from __future__ import annotations
 
+import unicodedata
+
 
 def printable(text: str) -> str:
     """``text`` on one line, with a blank for each letter that is not seen but obeyed."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def padded(text: str, width: int) -> str:
+    """Filled up to ``width`` columns; a Chinese character takes two."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return text + " " * max(width - len(text) - wide, 0)

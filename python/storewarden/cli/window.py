@@ -14,7 +14,7 @@ import typer
 
 from storewarden.cli.exits import Exit
 from storewarden.cli.options import Config, page_for, say, site_config
-from storewarden.cli.window_words import WORDS
+from storewarden.cli.window_words import KINDS, WORDS
 from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.domain.maintenance.calendar import RuleKind
 from storewarden.domain.maintenance.grounds import OperationClass
@@ -43,6 +43,7 @@ Output = Annotated[
 ]
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FOREIGN = (RuleKind.WINDOW.value, RuleKind.BLACKOUT.value, RuleKind.CAMPAIGN.value)
 """What ``--as`` may say of events that do not say what they are."""
 
@@ -98,7 +99,9 @@ def calendar(
     host: Annotated[
         list[str] | None, typer.Option("--host", metavar="H", help="Only these hosts or groups.")
     ] = None,
-    at: At = "",
+    at: Annotated[
+        str, typer.Option("--at", metavar="DAY", help="The first day; today by default.")
+    ] = "",
     operation: Operation = OperationClass.CONFIGURATION,
     sources: Sources = None,
     lang: Lang = None,
@@ -111,7 +114,7 @@ def calendar(
     query = WindowQuery(
         sources=_sources(sources),
         hosts=tuple(name for each in host or () for name in each.split(",")),
-        at=_at(at),
+        at=_at(f"{at}T00:00" if _DAY.fullmatch(at) else at),  # a calendar begins with a day
         operation=operation,
         days=days,
         grouping=group,
@@ -214,7 +217,10 @@ def _tell(stale: tuple[StaleName, ...], language: str) -> None:
     for each in stale:
         say(
             WORDS[language]["stale"].format(
-                source=each.source, rule=each.rule, kind=each.kind, name=each.name
+                source=each.source,
+                rule=each.rule,
+                kind=KINDS[language].get(each.kind, each.kind),
+                name=each.name,
             )
         )
 

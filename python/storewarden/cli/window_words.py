@@ -43,11 +43,16 @@ CHINESE = {
     "no_region": "无区域",
     "no_role": "无角色",
     "provisional": "暂定：{years} 年的放假安排尚未公布",
-    "stale": "{source}：{rule}：没有设备属于 {kind} {name!r}",
+    "stale": "{source}：{rule}：没有设备属于{kind} {name!r}",
     "kept": "{count} 条规则已存入 {path}",
     "exported": "{count} 条规则已写入 {path}",
 }
 WORDS = {"en": ENGLISH, "zh": CHINESE}
+
+KINDS = {  # of what a scope names
+    "en": {},
+    "zh": {"host": "主机", "store": "门店", "region": "区域", "role": "角色", "tier": "等级"},
+}
 
 DAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),

@@ -55,7 +55,9 @@ def read_marked(path: Path, shown: str) -> MarkedYaml:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise ConfigInvalid(
-            f"not valid YAML: {error.problem or 'cannot be parsed'}", where=f"{shown}:{line}"
+            f"not valid YAML: {error.problem or 'cannot be parsed'}",
+            where=f"{shown}:{line}",
+            hint=_hint(text, line),
         ) from error
     except yaml.YAMLError as error:
         raise ConfigInvalid(f"not valid YAML: {error}", where=shown) from error
@@ -64,6 +66,19 @@ def read_marked(path: Path, shown: str) -> MarkedYaml:
     except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
         # A day that no calendar has, a tag that does not fit its value: the parser lets them out.
         raise ConfigInvalid(f"not valid YAML: {error}", where=shown) from error
+
+
+_WIDE = str.maketrans(dict.fromkeys("：，［］｛｝“”", "*"))
+
+
+def _hint(text: str, line: int) -> str:
+    """What is most often wrong where the parser stopped, or in the line above."""
+    near = text.splitlines()[max(line - 2, 0) : line]
+    if any("\t" in each for each in near):
+        return "indent with spaces, not with tabs"
+    if any(each.translate(_WIDE) != each for each in near):
+        return "a full-width sign, like ：or ，, is no sign of YAML: type : and ,"
+    return ""
 
 
 def _read(path: Path, shown: str) -> str:

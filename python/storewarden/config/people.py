@@ -100,8 +100,11 @@ def _email(value: str) -> str:
 
 
 def _day(value: object) -> object:
-    if isinstance(value, str):
-        return date.fromisoformat(value)
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value} is no day of the calendar") from None
     if isinstance(value, datetime) or not (value is None or isinstance(value, date)):
         raise ValueError("must be a day like 2026-05-31")
     return value
@@ -186,10 +189,19 @@ def _refuse_open(path: Path) -> None:
 def _refusal(error: ValidationError, content: MarkedYaml, path: Path) -> ConfigInvalid:
     """The problem that stands first in the file."""
     problems = error.errors(include_url=False)
-    first = min(problems, key=lambda problem: content.line(_place(problem)))
+    first = min(problems, key=lambda each: (content.line(_place(each)), _unknown_last(each)))
     place = _place(first)
-    words = ".".join(str(part) for part in place) or "the file"
-    return ConfigInvalid(f"{words}: {_said(first)}", where=f"{path}:{content.line(place)}")
+    words = ".".join(str(part) for part in place)
+    what = f"{words}: {_said(first)}" if words else "must begin with people:"
+    unknown = [str(_place(each)[-1]) for each in problems if each["type"] == "extra_forbidden"]
+    hint = f"{', '.join(unknown)} is no key here" if first["type"] == "missing" and unknown else ""
+    return ConfigInvalid(
+        what, where=f"{path}:{content.line(place)}", hint=hint or _HINTS.get(first["type"], "")
+    )
+
+
+def _unknown_last(problem: ErrorDetails) -> bool:
+    return problem["type"] == "extra_forbidden"
 
 
 def _place(problem: ErrorDetails) -> tuple[int | str, ...]:
@@ -197,14 +209,26 @@ def _place(problem: ErrorDetails) -> tuple[int | str, ...]:
     return tuple(part for part in problem["loc"] if part != "[key]")
 
 
+_HINTS = {
+    "extra_forbidden": f"known: {', '.join(_Listed.model_fields)}",
+    "string_type": "put it in quotes",
+}
+_KEYS = "must be keys with values"
+_SAYS = {
+    "extra_forbidden": "unknown key",
+    "missing": "is not there",
+    "string_type": "must be text",
+    "dict_type": _KEYS,
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "mapping_type": _KEYS,
+}
+
+
 def _said(problem: ErrorDetails) -> str:
-    match problem["type"]:
-        case "extra_forbidden":
-            return "unknown key"
-        case "missing":
-            return "is not there"
-        case "value_error":
-            return str(problem["ctx"]["error"])
-        case "literal_error":
-            return f"must be {problem['ctx']['expected']}"
-    return problem["msg"].lower()
+    kind = problem["type"]
+    if kind == "value_error":
+        return str(problem["ctx"]["error"])
+    if kind == "literal_error":
+        return f"must be {problem['ctx']['expected']}"
+    return _SAYS.get(kind, problem["msg"].lower())

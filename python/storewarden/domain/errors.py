@@ -56,7 +56,8 @@ class GateFailed(StorewardenError):
 class AdapterError(StorewardenError):
     """A foreign system misbehaved; ``retryable`` tells whether asking again can help.
 
-    ``retry_after`` is how long the other side asked us to wait (HTTP's Retry-After), if it did.
+    ``retry_after`` is how long to wait at least: because the other side asked for it (HTTP's
+    Retry-After), or because it may still be at something that it did not answer.
     """
 
     def __init__(

@@ -47,6 +47,7 @@ from storewarden.ports.tickets import Attachment, TicketDraft, TicketNote, Ticke
 
 _ENTRIES = 200  # per tick, so that a stop never waits for more than a few requests
 _SUBJECTS = 50
+_LONGEST = timedelta(minutes=1)  # of one round, however slowly the system answers
 _REMEMBERED = 500
 _HOPELESS = 40  # as good as so many failures: a person has to act, so there is no hurry
 _IN_A_ROW = 3  # failures of different tickets, until it is the system that is away
@@ -86,9 +87,9 @@ class Mirror:
         if still_waits(self._rest_until, now):
             return self._rest_until
         self._rest_until = None
-        round_ = _Round(probing=self._down > 0)
+        round_ = _Round(probing=self._down > 0, ends=now + _LONGEST)
         for delivery in self._parts.outbox.due(self.channel, now, limit=_SUBJECTS):
-            if not round_.goes_on or self._parts.stopping():
+            if not round_.goes_on or self._is_over(round_):
                 break
             self._deliver(delivery, round_)
         return self._after(round_, now)
@@ -124,13 +125,17 @@ class Mirror:
         ticket = self._ticket(progress, change)
         entries = self._parts.outbox.entries(progress.delivery, limit=round_.left)
         for entry in entries:
-            if self._parts.stopping():
+            if self._is_over(round_):
                 return
             self._copy(ticket, change, entry)
             progress.delivery = self._parts.outbox.arrived(progress.delivery, entry.sequence)
             round_.count()
         if not entries:  # nothing is due after all: never the same subject again and again
             round_.count()
+
+    def _is_over(self, round_: _Round) -> bool:
+        """Whether what is left has to wait for the next round, or the next controller."""
+        return self._parts.stopping() or self._parts.clock.now() > round_.ends
 
     def _ticket(self, progress: _Progress, change: Change) -> str:
         """The id of the change's ticket, opened when there is none; the ledger knows it then."""
@@ -275,6 +280,7 @@ class _Round:
     ends it; as soon as something passes, it takes several without a success between."""
 
     probing: bool
+    ends: datetime
     passed: int = 0
     failures: int = 0
     blocked: bool = False

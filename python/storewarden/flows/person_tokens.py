@@ -120,7 +120,9 @@ def _require_known(parts: TokenParts, person: str) -> None:
 
 def _lifetime(parts: TokenParts, asked: timedelta | None) -> timedelta:
     lifetime = parts.longest if asked is None else asked
-    if not timedelta(0) < lifetime <= parts.longest:
+    if lifetime <= timedelta(0):
+        raise ConfigInvalid("is over already", where="--expires", hint="a later day, or 30d")
+    if lifetime > parts.longest:
         raise Refused(
             f"a token lives at most {parts.longest.days} days",
             where="--expires",

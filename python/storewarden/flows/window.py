@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.domain.estate.device import Device, read_estate
 from storewarden.domain.maintenance.almanac import Almanac, Profile
-from storewarden.domain.maintenance.calendar import Calendar
+from storewarden.domain.maintenance.calendar import Calendar, House
 from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.domain.maintenance.judge import Question, WindowDecision, judge
 from storewarden.domain.maintenance.outlook import Day, outlook, together
@@ -238,7 +238,20 @@ def _provisional(almanac: Almanac, first: date, days: int) -> tuple[int, ...]:
 
 
 def _stale(almanac: Almanac, devices: Sequence[Device]) -> tuple[StaleName, ...]:
-    return tuple(
+    scopes = tuple(
         StaleName(source=rule.source, rule=rule.name, kind=kind, name=name)
         for rule, kind, name in almanac.stale_names(devices)
     )
+    return (*scopes, *_unheld(almanac.calendar.house, devices))
+
+
+def _unheld(house: House, devices: Sequence[Device]) -> Iterator[StaleName]:
+    """Roles of tills and of finance systems that no device has: their rules protect nothing.
+
+    Most chains have no finance system in a store, so the default is not told of.
+    """
+    held = {device.role for device in devices}
+    finance = house.finance_roles - House().finance_roles
+    for key, roles in (("pos_roles", house.pos_roles), ("finance_roles", finance)):
+        for role in sorted(roles - held):
+            yield StaleName(source="storewarden.yml", rule=f"windows.{key}", kind="role", name=role)

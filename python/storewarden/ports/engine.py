@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import current_thread, main_thread
 from typing import Protocol
 
 from storewarden.domain.errors import StorewardenError
@@ -52,7 +53,8 @@ class Engine(Protocol):
         """Per duty: last tick, next tick, failures in a row, last error.
 
         The keys are ``last_tick`` and ``next_tick`` (datetime or None), ``failures`` (int),
-        ``last_error`` (one line, "" when the last tick went well) and ``running`` (bool).
+        ``last_error`` (one line, "" when the last tick went well), ``running`` (bool) and
+        ``since`` (datetime of the beginning of the tick that runs, else None).
         """
         ...
 
@@ -80,7 +82,9 @@ def tick_once(duty: Duty, clock: Clock, failures: int = 0) -> Ticked:
     at = clock.now()
     try:
         wish = duty.tick(at)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the duty has to come again
+    except BaseException as error:  # whatever it was, sys.exit() in a library, say
+        if not isinstance(error, Exception) and current_thread() is main_thread():
+            raise  # there it is Ctrl-C; in a thread nobody but the duty can have meant it
         failed = failures + 1
         return Ticked(
             at=at,

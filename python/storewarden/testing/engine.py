@@ -56,6 +56,7 @@ class ManualEngine:
                 "failures": record.failures,
                 "last_error": record.error,
                 "running": False,
+                "since": None,
             }
             for name, record in self._records.items()
         }

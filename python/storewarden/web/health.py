@@ -82,6 +82,9 @@ def _duties(parts: WebParts) -> Iterator[Problem]:
         if isinstance(failures, int) and failures:
             line = f"duty {name}: failed {failures} times in a row"
             yield failures >= KEEPS_FAILING, line
+        since = told.get("since")
+        if isinstance(since, datetime) and now - since > OVERDUE:
+            yield True, f"duty {name}: has been at one tick since {since.isoformat()}"
         waits = None if told.get("running") else next_tick
         if isinstance(waits, datetime) and now - waits > OVERDUE:
             yield True, f"duty {name}: should have ticked at {waits.isoformat()}"

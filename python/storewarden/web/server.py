@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _SHUT = 3  # seconds that open requests have to end in
 _LOOK = 0.02
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what this machine calls it
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - only how it is called
 
 
 class Server:
@@ -42,8 +42,7 @@ class Server:
                 where=f"{host}:{port}",
                 hint="controller.listen or --listen",
             ) from error
-        shown = _ANYWHERE.get(host, f"[{host}]" if ":" in host else host)
-        self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        self.url = f"http://{called_here(host)}:{self._socket.getsockname()[1]}"
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -81,3 +80,8 @@ class Server:
             self._server.should_exit = True
             self._thread.join(patience.total_seconds())
         self._socket.close()
+
+
+def called_here(host: str) -> str:
+    """How programs of this machine call the address ``host`` in a URL."""
+    return _EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def change_rules(site: Site) -> ApprovalRules:
     """The site's rules; whether they are fit was asked when the settings were read."""
-    return site.config.changes.rules
+    return replace(site.config.changes.rules, zone=ZoneInfo(site.config.site.timezone))
 
 
 def estate_items(site: Site) -> EstateItems:

@@ -8,7 +8,7 @@ ledger, so it may be killed at any moment; the next one goes on where the ledger
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _WAKE = "wake"
 _OVERDUE = timedelta(minutes=5)
+_STUCK = timedelta(hours=1)  # rounds end by themselves after a minute or two
 
 
 class Controller:
@@ -100,8 +101,9 @@ class Controller:
             self._engine = None
             for channel in self._channels:
                 channel.sender.shut()
-            if self._system is not None:
-                self._system.shut()
+            for system in (self._system, self._anchor_system):
+                if system is not None:
+                    system.shut()
 
     def announce(self, address: str) -> None:
         """Let other processes find this controller's API."""
@@ -112,10 +114,9 @@ class Controller:
         return self._engine.status() if self._engine is not None else {}
 
     def alive(self) -> bool:
-        """Whether ticks come when they are due: a sign of life for systemd's watchdog."""
+        """Whether ticks come when they are due, and end: a sign of life for systemd's watchdog."""
         now = self.site.clock.now()
-        nexts = [told.get("next_tick") for told in self.duties().values() if not told["running"]]
-        return not any(at is not None and now - at > _OVERDUE for at in nexts)  # type: ignore[operator]
+        return all(_lives(told, now) for told in self.duties().values())
 
     def wake(self, name: str) -> None:
         """Let a duty tick now."""
@@ -130,6 +131,11 @@ class Controller:
 
     @cached_property
     def _system(self) -> TicketSystem | None:
+        return ticket_system(self.config, site_secrets(self.config))
+
+    @cached_property
+    def _anchor_system(self) -> TicketSystem | None:
+        """A connection of its own: duties tick at the same time, and none is made for two."""
         return ticket_system(self.config, site_secrets(self.config))
 
     @cached_property
@@ -207,7 +213,7 @@ class Controller:
             ledger=self.site.ledger,
             file=JsonAnchorFile(self.config.anchor_file),
             clock=self.site.clock,
-            systems=(self._system,) if self._system is not None else (),
+            systems=(self._anchor_system,) if self._anchor_system is not None else (),
             entries=controller.anchor_entries,
             hours=controller.anchor_hours,
             language=self._language,
@@ -240,6 +246,13 @@ class Controller:
             )
 
         return made
+
+
+def _lives(duty: Mapping[str, object], now: datetime) -> bool:
+    since, due = duty.get("since"), duty.get("next_tick")
+    if isinstance(since, datetime):
+        return now - since < _STUCK
+    return not isinstance(due, datetime) or now - due < _OVERDUE
 
 
 def controller_at(config: SiteConfig) -> str:

@@ -97,7 +97,7 @@ def service_url(config: SiteConfig, environ: Mapping[str, str]) -> str:
     try:
         holder = holder_of(config.state_dir)
     except AdapterError:  # it belongs to the service's user; we are somebody else
-        _refuse_strangers(config)
+        refuse_strangers(config)
         return f"http://{config.controller.listen}"
     if holder is None:
         raise ServiceAway(
@@ -113,7 +113,7 @@ def service_url(config: SiteConfig, environ: Mapping[str, str]) -> str:
     return holder.address if "://" in holder.address else f"http://{holder.address}"
 
 
-def _refuse_strangers(config: SiteConfig) -> None:
+def refuse_strangers(config: SiteConfig) -> None:
     """Before a token is sent to a port that anybody may have taken: it is the service's, root's
     or our own program that listens there."""
     from storewarden.adapters.listeners import listening_users  # noqa: PLC0415 - few need it
@@ -195,8 +195,10 @@ class RemoteReader:
 class LedgerReader:
     """Reads the ledger itself, as nobody in particular."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, why: StorewardenError) -> None:
+        """``why`` is what keeps the caller from the service."""
         self._desk = site.change_desk(Person(id="nobody", name="nobody"))
+        self._why = why
 
     def whole(self, number: str) -> dict[str, Any]:
         """One change."""
@@ -207,13 +209,9 @@ class LedgerReader:
         return [change_view.entry(each) for each in self._desk.history(number)]
 
     def rows(self, *, states: tuple[State, ...], host: str, mine: bool, limit: int) -> list[Any]:
-        """Lines of a list; nobody has changes of their own."""
+        """Lines of a list. Only the service knows who somebody is and so what is theirs."""
         if mine:
-            raise ConfigInvalid(
-                "only the service knows who you are",
-                where="--mine",
-                hint="start it: storewarden serve; and give --token-file",
-            )
+            raise self._why
         found = self._desk.changes(states=states, host=host, limit=limit)
         return [change_view.row(self._desk, each) for each in found]
 
@@ -239,7 +237,7 @@ def _ledger_reader(
     if broken or (file is not None and not os.access(file, os.R_OK | os.W_OK)):
         raise why
     with open_site(config) as site:
-        yield LedgerReader(site)
+        yield LedgerReader(site, why)
 
 
 def _part(text: str) -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -134,7 +136,10 @@ def test_a_change_begins_inside_its_own_window() -> None:
     hour = timedelta(hours=1)
     span = Span(starts=NIGHT + hour, ends=NIGHT + 3 * hour)
     story = approved(draft(window=span))
-    assert "its window begins at 2026-06-01 16:00 UTC" in story.why_not(LI, Start())
+    assert "its window begins at 2026-06-01 16:00 (UTC)" in story.why_not(LI, Start())
+    story.rules = replace(story.rules, zone=ZoneInfo("Asia/Shanghai"))
+    told = "its window begins at 2026-06-02 00:00 (Asia/Shanghai)"
+    assert told in story.why_not(LI, Start())
     story.now += hour
     assert _why_not_to_start(story) == ""
     story.now = span.ends
@@ -151,7 +156,7 @@ def _why_not_to_start(story: Story) -> str:
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
     refusal = Story(draft(Kind.MAJOR)).why_not(LI, Start())
-    assert "waits for approval by: department head, business, it" in refusal
+    assert "waits for approval by: department head, business, IT" in refusal
     assert "needs test evidence" in refusal
 
 

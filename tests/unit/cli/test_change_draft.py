@@ -72,6 +72,17 @@ def test_a_plan_is_text_or_what_a_file_holds(tmp_path: Path) -> None:
         change_draft.text_or_file(str(plan))
 
 
+def test_a_misspelt_file_name_is_never_the_plan(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"plna\.md: no such file \(or write the text itself\)"):
+        change_draft.text_or_file("plna.md")
+    with pytest.raises(ConfigInvalid, match="no such file"):
+        change_draft.text_or_file(str(tmp_path / "回滚.TXT"))
+    assert change_draft.text_or_file("install 1.4") == "install 1.4"
+    plan = tmp_path / "plan.md"
+    plan.write_bytes("\ufeff方案".encode())
+    assert change_draft.text_or_file(str(plan)) == "方案"
+
+
 def test_times_in_a_file_are_read_as_people_write_them(tmp_path: Path) -> None:
     file = tmp_path / "change.yml"
     file.write_text(
@@ -94,3 +105,14 @@ def test_a_file_that_is_none(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigInvalid, match=r"change\.yml"):
         change_draft.file_body(file, ZONE)
+
+
+@pytest.mark.parametrize("text", ["169h", "99999m", "٣h", "1h٣m"])
+def test_no_work_takes_longer_than_a_week(text: str) -> None:
+    with pytest.raises(ConfigInvalid, match="--needs"):
+        change_draft.duration(text)
+
+
+def test_the_last_day_of_all_has_no_end() -> None:
+    with pytest.raises(ConfigInvalid, match="too far away"):
+        change_draft.end_of("9999-12-31", ZONE)

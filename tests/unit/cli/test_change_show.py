@@ -62,6 +62,24 @@ def test_control_characters_never_reach_the_terminal() -> None:
     assert all(line.isprintable() for line in lines)
 
 
+def test_what_others_named_is_shown_as_text_too() -> None:
+    """A ticket system gives ids, an inventory gives stores: no door of ours was in between."""
+    evil = "T-1\x1b[2J\x9b31m\u202e"
+    draft = replace(CHANGE.draft, items=(Item(host="h", store=evil),), operation=evil)
+    change = replace(CHANGE, draft=draft, tickets={"itsm": evil}, owner=evil, requester=evil)
+    row = {
+        "number": evil, "state": evil, "kind": evil, "risk": evil, "summary": evil,
+        "open_debts": 1, "waits_for": evil,
+    }  # fmt: skip
+    debt = {
+        "number": evil, "kind": evil, "what": evil, "owner": evil, "overdue": True,
+        "due": "2026-06-01T15:30:00.000000Z",
+    }  # fmt: skip
+    lines = [*change_lines(change, evil, [], STYLE), *row_lines([row], STYLE)]
+    assert all(line.isprintable() for line in [*lines, *debt_lines([debt], STYLE)])
+    assert "T-1" in "".join(lines)
+
+
 def test_items_are_counted_by_store_and_not_all_listed() -> None:
     text = shown(CHANGE)
     assert "40 in 20 stores: 000000 (2), 000001 (2)" in text

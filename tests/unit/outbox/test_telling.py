@@ -31,7 +31,7 @@ EVENTS: list[tuple[str, dict[str, object], tuple[str, ...], Severity, str, str]]
     ("opened", {}, LEADS, Severity.WARNING, "waits for approval by operations", "待运维负责人"),
     ("opened", {}, (), Severity.INFO, "opened", "新建变更"),
     ("plan written", {}, LEADS, Severity.WARNING, "has a new plan", "方案已改写"),
-    ("approved", {"comment": ""}, ("it",), Severity.INFO, "still waits for it", "还需IT 负责人"),
+    ("approved", {"comment": ""}, ("it",), Severity.INFO, "still waits for IT", "还需IT 负责人"),
     ("approvals complete", {}, (), Severity.INFO, "is approved", "审批已齐"),
     ("rejected", {"reason": "untested"}, (), Severity.WARNING, "by zhang.wei", "zhang.wei 驳回"),
     ("rejected", {"reason": "x", "rule": True}, (), Severity.WARNING, "by a rule", "被规则驳回"),

@@ -25,20 +25,21 @@ from typing import Any
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy import Engine as Database
+from sqlalchemy.exc import DatabaseError
 
 from storewarden.adapters.engine.chains import DELAYED, ENQUEUED, GIVEN_UP, Chains, Link
 from storewarden.adapters.engine.duties import Register, tick_id
 from storewarden.adapters.engine.foreign import RECOVERIES, VERSION, settings, silence
 from storewarden.adapters.engine.pulse import LOG, Pulse, PulseThread
 from storewarden.adapters.engine.retention import Retention
-from storewarden.adapters.engine.store import open_store
-from storewarden.domain.errors import AdapterError, Refused
+from storewarden.adapters.engine.store import is_broken, open_store, put_aside, require_sound
+from storewarden.domain.errors import AdapterError, Refused, StorewardenError
 from storewarden.ports.clock import Clock
 from storewarden.ports.engine import BACK_OFF, Duty, tick_once
 from storewarden.ports.journal import moment, stamp
 
 QUEUE = "duties"
-_THREADS = 8  # duties at work at the same time; they wait for other systems, not for the CPU
+_FEWEST, _MOST = 8, 32  # duties at work at once; they wait for other systems, not for the CPU
 _POLL = 0.25  # seconds until a due tick is seen
 
 type _Tick = Callable[[str, int, int], Coroutine[Any, Any, dict[str, Any]]]
@@ -59,7 +60,7 @@ class DurableEngine:
         self._password = password
         self._clock = clock
         self._register = Register()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storewarden-duty")
+        self._threads = ThreadPoolExecutor(_MOST, thread_name_prefix="storewarden-duty")
         self._pulse = pulse or Pulse(read=lambda: 0)
         self._looking: PulseThread | None = None
         self._database: Database | None = None
@@ -75,8 +76,7 @@ class DurableEngine:
         if self._database is not None:
             raise Refused("the engine has been started already", where="engine")
         self._register.enroll([*duties, Retention(self._chains)])
-        self._database = open_store(self._place, self._password)
-        self._launch(self._database)
+        self._launch()
         for name in self._register.records:
             self._take_up(name)
         self._looking = PulseThread(self._pulse, self.wake, self._nudge, self._mend)
@@ -108,28 +108,43 @@ class DurableEngine:
         self._database = None
         LOG.info("engine stopped", extra={"fields": {}})
 
-    def _launch(self, database: Database) -> None:
+    def _launch(self) -> None:
+        """A file that is none any more is put aside: the truth is in the ledger."""
         try:
+            self._database = self._launched(open_store(self._place, self._password))
+        except DatabaseError as error:
+            if not is_broken(self._place, error):
+                raise _unusable(self._place, error) from error
+            aside = put_aside(self._place, self._clock.now())
+            fields = {"file": str(self._place), "kept": aside.name, "error": type(error).__name__}
+            LOG.warning("the engine's database is damaged: begun anew", extra={"fields": fields})
+            try:
+                self._database = self._launched(open_store(self._place, self._password))
+            except Exception as again:
+                raise _unusable(self._place, again) from again
+        except StorewardenError:
+            raise
+        except Exception as error:
+            raise _unusable(self._place, error) from error
+
+    def _launched(self, database: Database) -> Database:
+        try:
+            require_sound(database)
             DBOS(config=settings(database))
             silence()
             self._tick = self._workflow()
             DBOS.launch()
             DBOS.register_queue(
                 QUEUE,
-                worker_concurrency=_THREADS,
+                worker_concurrency=max(_FEWEST, min(_MOST, len(self._register.records))),
                 polling_interval_sec=_POLL,
                 on_conflict="always_update",
             )
-        except Exception as error:
+        except Exception:
             DBOS.destroy(destroy_registry=True)
             database.dispose()
-            self._database = None
-            raise AdapterError(
-                f"the engine's database cannot be used: {type(error).__name__}",
-                where=str(database.url.database),
-                hint="look for a full disk or another owner; without it waiting times are lost"
-                " and nothing else",
-            ) from error
+            raise
+        return database
 
     def _workflow(self) -> _Tick:
         """The one workflow. Its two steps, and their order, are ``VERSION``."""
@@ -155,7 +170,7 @@ class DurableEngine:
 
     def _act(self, name: str, failures: int) -> dict[str, Any]:
         """Let the duty tick; when the next tick is to come. Nothing for a duty of the past."""
-        duty = self._register.begins(name)
+        duty = self._register.begins(name, self._clock.now())
         if duty is None:
             return {}
         ticked = tick_once(duty, self._clock, failures)
@@ -210,7 +225,10 @@ class DurableEngine:
             self._again(last)
 
     def _mend(self) -> None:
-        """Begin chains again that have come to an end: nothing else would ever be due."""
+        """Begin chains again that have come to an end: nothing else would ever be due. And let
+        tick what waits for a time that a clock, which has been put back since, had in mind."""
+        for name in self._register.astray(self._clock.now()):
+            self.wake(name)
         for name in list(self._register.records):
             last = self._chains.newest(name)
             if last is not None and not last.live:
@@ -231,6 +249,16 @@ class DurableEngine:
         """The ledger grew: a duty that is in trouble keeps to its back-off."""
         if not self._register.find(name).failures:
             self.wake(name)
+
+
+def _unusable(place: str | Path, error: Exception) -> AdapterError:
+    """One line; the error's own text may hold statements and addresses."""
+    return AdapterError(
+        f"the engine's database cannot be used: {type(error).__name__}",
+        where=str(place) if isinstance(place, Path) else "engine",
+        hint="look for a full disk or another owner; without it waiting times are lost"
+        " and nothing else",
+    )
 
 
 def _after(wait: timedelta) -> SetEnqueueOptions:

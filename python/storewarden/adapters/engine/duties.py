@@ -11,12 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.engine import Duty, Ticked
 
 PREFIX = "duty"
+_SLACK = timedelta(minutes=1)
 
 
 def tick_id(name: str, number: int) -> str:
@@ -43,9 +44,14 @@ class Record:
     next: datetime | None = None
     failures: int = 0
     error: str = ""
-    running: bool = False
+    since: datetime | None = None
     woken: bool = False
     waiting: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether a tick is at work, or has not enqueued the next one yet."""
+        return self.since is not None
 
 
 @dataclass(slots=True)
@@ -68,13 +74,13 @@ class Register:
             raise ConfigInvalid(f"there is no duty {name!r}", where="engine")
         return self.records[name]
 
-    def begins(self, name: str) -> Duty | None:
+    def begins(self, name: str, now: datetime) -> Duty | None:
         """A tick runs now; None when the duty is none of this release's any more."""
         with self._mutex:
             record = self.records.get(name)
             if record is None:
                 return None
-            record.running, record.waiting = True, ""
+            record.since, record.waiting = now, ""
             return record.duty
 
     def ended(self, name: str, ticked: Ticked) -> None:
@@ -90,7 +96,7 @@ class Register:
             record = self.records.get(name)
             if record is None:
                 return False
-            record.running, record.waiting, record.next = False, identity, at
+            record.since, record.waiting, record.next = None, identity, at
             woken, record.woken = record.woken, False
             return woken
 
@@ -104,6 +110,17 @@ class Register:
                 return ""
             record.next = now
             return record.waiting
+
+    def astray(self, now: datetime) -> list[str]:
+        """Duties that wait longer than they may: the clock was put back since."""
+        with self._mutex:
+            return [
+                name
+                for name, record in self.records.items()
+                if record.waiting
+                and record.next is not None
+                and record.next - now > record.duty.every + _SLACK
+            ]
 
     def broken(self, name: str, failures: int, error: str) -> None:
         """Its ticks ended the process; people have to see it."""
@@ -121,6 +138,7 @@ class Register:
                     "failures": record.failures,
                     "last_error": record.error,
                     "running": record.running,
+                    "since": record.since,
                 }
                 for name, record in self.records.items()
             }

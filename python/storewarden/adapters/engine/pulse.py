@@ -3,7 +3,9 @@
 
 Other processes write to the ledger (an audit, a command at a shell) without knowing of the
 controller. So a thread looks once a second at a number that grows with the ledger, and at a
-folder in which any process of the same user may leave the name of a duty.
+folder in which any process of the same user may leave the name of a duty. The more duties
+follow, the longer they are left alone between two looks: what grows all the time would else
+keep them busy all the time.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from storewarden.domain.errors import AdapterError, ConfigInvalid, StorewardenEr
 LOG = logging.getLogger("storewarden.engine")
 _EVERY = 1.0  # seconds
 _WATCH_EVERY = 10  # looks between two calls of ``watch``
+_PER_LOOK = 20  # followers that may be woken once a second; with more of them, less often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class PulseThread:
         self._watch = watch
         self._stop = threading.Event()
         self._seen: int | None = None
+        self._rest = 0  # looks until followers may be woken again
         self._silent = False
         self._thread = threading.Thread(target=self._run, name="storewarden-pulse", daemon=True)
 
@@ -96,8 +100,10 @@ class PulseThread:
             except ConfigInvalid:
                 continue  # left by somebody who knows another release's duties
         height = self._pulse.read()
-        if height != self._seen:
+        self._rest = max(0, self._rest - 1)
+        if height != self._seen and not self._rest:
             self._seen = height
+            self._rest = 1 + len(self._pulse.followers) // _PER_LOOK
             for name in self._pulse.followers:
                 self._nudge(name)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from storewarden.adapters.ledger import change_rows, outbox
+from storewarden.adapters.ledger import change_rows, outbox, tombstones
 from storewarden.adapters.ledger.cursors import ALL
 from storewarden.adapters.ledger.judging import Row, judged, where
 from storewarden.adapters.ledger.tables import (
@@ -61,6 +61,7 @@ class ChangeReplay:
         self._readers: Mapping[str, Callable[[Row, Row], None]] = {
             outbox.SUBSCRIBED: self._subscribed,
             outbox.UNSUBSCRIBED: self._unsubscribed,
+            tombstones.RESTORED: self._restored,
         }
 
     def take(self, row: Row) -> None:
@@ -148,6 +149,11 @@ class ChangeReplay:
     def _unsubscribed(self, _row: Row, body: Row) -> None:
         del self._channels[body["channel"]]
         del self._subjects[body["channel"]]
+
+    def _restored(self, row: Row, body: Row) -> None:
+        """Numbers that a ledger which was given up has given out are left out."""
+        for series, last in body.get("series", {}).items():
+            self._series[series] = {"series": series, "sequence": row["sequence"], "last": last}
 
     def _row(self, number: str) -> dict[str, Any]:
         replayed = self._changes[number]

@@ -9,7 +9,7 @@ one step, however many processes ask at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -182,6 +182,16 @@ def _again(connection: Connection, row: Row[*tuple[Any, ...]], key: str) -> Amen
         step = f"{key}#{count}"
     change = change_of(row.number, row.body)
     return Amended(change=change, decision=decision_of(entries), new=False)
+
+
+def skip_numbers(connection: Connection, series: Mapping[str, int], sequence: int) -> None:
+    """Numbers up to these were given out by a ledger that was given up, says the entry
+    ``sequence``."""
+    for name, last in series.items():
+        mine = CHANGE_SERIES.c.series == name
+        values = {"sequence": sequence, "last": last}
+        if connection.execute(update(CHANGE_SERIES).where(mine).values(**values)).rowcount == 0:
+            connection.execute(insert(CHANGE_SERIES).values(series=name, **values))
 
 
 def _next_number(connection: Connection, prefix: str, day: date, sequence: int) -> str:

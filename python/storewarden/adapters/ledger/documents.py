@@ -13,16 +13,35 @@ from datetime import datetime
 from storewarden.adapters.ledger import tombstones
 from storewarden.adapters.ledger.change_rows import ENDED
 from storewarden.adapters.ledger.sql import SqlLedger
+from storewarden.domain.change.events import EventKind
+from storewarden.domain.change.plain import entry_kind
 from storewarden.domain.change.record import Change
 from storewarden.domain.errors import LedgerConflict
 from storewarden.ports.evidence import EvidenceStore
 from storewarden.ports.ledger import Problem
 
+_ATTACHED = entry_kind(EventKind.EVIDENCE)
+
 
 def deleted(ledger: SqlLedger) -> frozenset[str]:
-    """The digests of documents that the journal says were deleted."""
-    bodies = (entry.body for entry in ledger.of_run(tombstones.DELETIONS))
-    return tombstones.documents_deleted(bodies)
+    """The digests of documents that the journal says were deleted, and not attached again."""
+    gone = {
+        digest: entry.sequence
+        for entry in ledger.of_run(tombstones.DELETIONS)
+        for digest in tombstones.documents_deleted([entry.body])
+    }
+    for change in ledger.changes.changes() if gone else ():
+        if any(evidence.digest in gone for evidence in change.evidence):
+            for digest, sequence in _attached(ledger, change.number):
+                if gone.get(digest, sequence) < sequence:
+                    del gone[digest]
+    return frozenset(gone)
+
+
+def _attached(ledger: SqlLedger, number: str) -> list[tuple[str, int]]:
+    """Digest and entry of every document that was attached to a change."""
+    history = ledger.changes.history(number)
+    return [(str(e.body["digest"]), e.sequence) for e in history if e.kind == _ATTACHED]
 
 
 def referenced(changes: Iterable[Change]) -> dict[str, str]:
@@ -32,15 +51,15 @@ def referenced(changes: Iterable[Change]) -> dict[str, str]:
 
 def problems(ledger: SqlLedger, store: EvidenceStore) -> tuple[Problem, ...]:
     """Documents that are gone or altered without an approved deletion."""
-    gone, found = deleted(ledger), []
+    found = {}
     for digest, number in sorted(referenced(ledger.changes.changes()).items()):
         try:
             store.get(digest)
         except LedgerConflict as conflict:
-            if digest not in gone:
-                where = f"document {digest} of {number}"
-                found.append(Problem(where=where, what=conflict.what))
-    return tuple(found)
+            where = f"document {digest} of {number}"
+            found[digest] = Problem(where=where, what=conflict.what)
+    gone = deleted(ledger) if found else frozenset()  # afterwards: one may be deleted meanwhile
+    return tuple(problem for digest, problem in found.items() if digest not in gone)
 
 
 def expired(

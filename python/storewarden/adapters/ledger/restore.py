@@ -27,6 +27,7 @@ from storewarden.adapters.ledger.failures import translated
 from storewarden.adapters.ledger.ownership import leave_to_owner
 from storewarden.adapters.ledger.sql import PATIENCE, SqlLedger
 from storewarden.adapters.ledger.upgrade import alone, bring_forward
+from storewarden.domain.change.numbers import parse_number
 from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict, Refused
 from storewarden.ports.clock import Clock
 from storewarden.ports.ledger import Anchor, Head
@@ -146,9 +147,10 @@ class _Exchange:
             backup=self._sha256,
             given_up=given_up,
             kept=aside.name if aside else "",
+            series=_numbers_beyond(self._asked.ledger, self._candidate) if aside else {},
         )
         with self._opened() as ledger:
-            entry = ledger.note(tombstones.restoration_note(made))
+            entry = ledger.restored(made)
         _single_file(self._candidate)
         return Head(sequence=entry.sequence, hash=entry.hash)
 
@@ -232,6 +234,34 @@ _LACKING = (
     " ON theirs.sequence = mine.sequence AND theirs.hash = mine.hash"
     " WHERE theirs.sequence IS NULL"
 )
+
+
+def _numbers_beyond(ledger: Path, candidate: Path) -> dict[str, int]:
+    """Series -> the last number that ``ledger`` has given out, where the candidate is behind."""
+    try:
+        with closing(
+            sqlite.connect(ledger.absolute().as_uri() + "?mode=ro", uri=True)
+        ) as connection:
+            connection.execute("ATTACH DATABASE ? AS candidate", (str(candidate),))
+            found = connection.execute(_BEYOND).fetchall()
+    except sqlite.DatabaseError:  # damaged, or of a release that knew no changes
+        return {}
+    return {series: last for series, last in found if _is_series(series, last)}
+
+
+_BEYOND = (
+    "SELECT mine.series, mine.last FROM main.change_series AS mine"
+    " LEFT JOIN candidate.change_series AS theirs ON theirs.series = mine.series"
+    " WHERE mine.last > coalesce(theirs.last, 0)"
+)
+
+
+def _is_series(series: object, last: object) -> bool:
+    """The old ledger may have been tampered with: nothing strange is taken over."""
+    try:
+        return parse_number(f"{series}-{last:03d}").series == series
+    except (ValueError, TypeError):
+        return False
 
 
 def _only(rows: Any) -> Any:

@@ -16,9 +16,17 @@ from typing import Self
 
 from sqlalchemy import Engine
 
-from storewarden.adapters.ledger import anchors, audits, entries, journal, reading, reserved
+from storewarden.adapters.ledger import (
+    anchors,
+    audits,
+    entries,
+    journal,
+    reading,
+    reserved,
+    tombstones,
+)
 from storewarden.adapters.ledger import verify as verification
-from storewarden.adapters.ledger.changes import SqlChanges
+from storewarden.adapters.ledger.changes import SqlChanges, skip_numbers
 from storewarden.adapters.ledger.connection import Password, connect, locate, shown
 from storewarden.adapters.ledger.failures import translated
 from storewarden.adapters.ledger.outbox import SqlOutbox
@@ -119,6 +127,13 @@ class SqlLedger:
         """Add an entry of any kind: for the parts of the ledger, which keep what it explains."""
         with self.transactions.writing() as connection:
             return journal.append(connection, note).entry
+
+    def restored(self, made: tombstones.Restoration) -> JournalEntry:
+        """Note that this ledger took the place of another, and keep to the numbers of that one."""
+        with self.transactions.writing() as connection:
+            entry = journal.append(connection, tombstones.restoration_note(made)).entry
+            skip_numbers(connection, made.series, entry.sequence)
+            return entry
 
     def head(self) -> Head:
         """The newest entry, as it is to be anchored."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +51,8 @@ class Restoration:
 
     ``backup`` is the sha256 of its file; ``given_up`` is how many entries of the ledger that
     was there are not in it, None when that one could not be read; ``kept`` names the file
-    that it was moved to.
+    that it was moved to; ``series`` are the last change numbers that were given out there and
+    are not known here: tickets and people know them, so they are not given out again.
     """
 
     at: datetime
@@ -59,6 +60,7 @@ class Restoration:
     backup: str
     given_up: int | None = 0
     kept: str = ""
+    series: Mapping[str, int] = field(default_factory=dict)
 
 
 def allows_deletion(change: Change) -> bool:
@@ -99,6 +101,7 @@ def restoration_note(restoration: Restoration) -> Note:
         "backup": restoration.backup,
         "given_up": restoration.given_up,
         "kept": restoration.kept,
+        "series": dict(restoration.series),
     }
     at = stamp(restoration.at)
     return Note(at=at, kind=RESTORED, run=RESTORES, step=at, body=body)

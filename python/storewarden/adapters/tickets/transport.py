@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import httpx
@@ -28,6 +29,8 @@ from storewarden.domain.errors import AdapterError, ConfigInvalid
 from storewarden.ports.secrets import Secret
 
 _PATIENCE = 10  # one whole answer may take this many times the wait for a single packet
+_SETTLES = timedelta(minutes=2)  # gateways and web servers give up on a request after a minute
+_GATEWAY_TIMEOUT = 504
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer that we still read
 _HINTS = {
     401: "the credentials are wrong or have expired",
@@ -155,7 +158,10 @@ class Transport:
             reply = self._sent(call)
         if 200 <= reply.status < 300 or reply.status in call.accept:
             return reply
-        raise self.refusal(reply)
+        refusal = self.refusal(reply)
+        if reply.status == _GATEWAY_TIMEOUT and refusal.retry_after is None:
+            refusal.retry_after = _settle(call)
+        raise refusal
 
     def prepare(self) -> None:
         """Have the credentials at hand; a request does this by itself."""
@@ -217,8 +223,8 @@ class Transport:
         try:
             with quiet():
                 return self._exchanged(call, where)
-        except httpx.TimeoutException:
-            raise _unheard("did not answer in time", where) from None
+        except httpx.TimeoutException as error:
+            raise _unheard("did not answer in time", where, _settle(call, error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             _unreached(error, self.clean(str(error)), where)
 
@@ -267,8 +273,18 @@ def _tls(system: str, settings: RestSettings) -> ssl.SSLContext:
     return context
 
 
-def _unheard(what: str, where: str) -> AdapterError:
-    return AdapterError(what, where=where, retryable=True)
+def _settle(call: Call, error: httpx.TimeoutException | None = None) -> timedelta | None:
+    """How long to leave the other side alone after a write that it did not answer.
+
+    It may still be at it: whoever looks too soon does not find what is being written, and
+    writes it a second time.
+    """
+    begun = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+    return _SETTLES if begun and call.method not in ("GET", "HEAD") else None
+
+
+def _unheard(what: str, where: str, settle: timedelta | None = None) -> AdapterError:
+    return AdapterError(what, where=where, retryable=True, retry_after=settle)
 
 
 def _unreached(error: Exception, text: str, where: str) -> NoReturn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from types import MappingProxyType
 
 from storewarden.domain.change.record import Kind, Risk
@@ -56,10 +56,12 @@ def _hours(high: int, medium: int, low: int) -> Mapping[Risk, timedelta]:
 class ApprovalRules:
     """Everything about approvals, debts and reminders that a site may set.
 
-    ``required`` is read by ``roles``; durations count elapsed time.
+    ``required`` is read by ``roles``; durations count elapsed time; ``zone`` is that of the
+    times in refusals.
     """
 
     required: Mapping[tuple[Kind, Risk], tuple[str, ...]] = field(default_factory=approval_table)
+    zone: tzinfo = UTC
     validity: timedelta = timedelta(days=7)
     """How long an approval waits for the work to begin."""
     override_longest: timedelta = timedelta(days=7)

@@ -90,10 +90,13 @@ def _outside(asking: Asking, around: Circumstances) -> list[_Reason]:
     """Why the moment is wrong, as far as the change itself says it."""
     draft, now, found = asking.change.draft, asking.now, list[_Reason]()
     if draft.window is not None and now < draft.window.starts:
-        found.append((f"its window begins at {_clock(draft.window.starts)}", "wait for it"))
+        found.append((f"its window begins at {_clock(asking, draft.window.starts)}", "wait for it"))
     if draft.window is not None and now >= draft.window.ends:
         found.append(
-            (f"its window ended at {_clock(draft.window.ends)}", "write a plan with a new window")
+            (
+                f"its window ended at {_clock(asking, draft.window.ends)}",
+                "write a plan with a new window",
+            )
         )
     if _trades(asking, around) and in_force(asking.change, now) is None:
         stores = ", ".join(around.trading[:5]) + (", ..." if len(around.trading) > 5 else "")
@@ -119,8 +122,9 @@ def _set_aside(asking: Asking, around: Circumstances) -> str:
     return f"{override_told(override)}; set aside: opening hours"
 
 
-def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+def _clock(asking: Asking, at: datetime) -> str:
+    zone = asking.rules.zone
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M} ({zone})"
 
 
 def _debts(asking: Asking) -> tuple[ChangeEvent, ...]:

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, tzinfo
 
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.people import CLOCKWORK
-from storewarden.domain.change.record import Change, KeyStep
+from storewarden.domain.change.record import Change
 from storewarden.domain.outbox.change_words import KINDS, RISKS
 from storewarden.domain.outbox.notice import Event, Text
-from storewarden.domain.outbox.ticket_values import NAMES, shown, value_told
+from storewarden.domain.outbox.ticket_values import NAMES, shown, step_told, value_told
 
 _HOSTS_SHOWN = 200  # a ticket is read by people; the ledger has the rest
 _STAMPED = len("2026-06-01T10:00:00.000000Z")
@@ -86,7 +86,7 @@ def ticket_words(change: Change, voice: Voice) -> TicketWords:
         "items": _hosts(change.hosts),
         "reason": draft.reason,
         "plan": draft.plan,
-        "steps": [_step(step, voice) for step in draft.steps],
+        "steps": [step_told(s.name, s.two_person, voice.language) for s in draft.steps],
         "trigger": draft.rollback.trigger,
         "rollback": draft.rollback.steps,
         "rollback_by": draft.rollback.owner,
@@ -193,11 +193,6 @@ def _standing(change: Change, voice: Voice) -> str:
     until = _local(standing.until, voice.zone)
     words = Text(en=f"{standing.action}, until {until}", zh=f"{standing.action}，至 {until}")
     return words.in_(voice.language)
-
-
-def _step(step: KeyStep, voice: Voice) -> str:
-    two = Text(en=f"{step.name} (two persons)", zh=f"{step.name}（需双人复核）")
-    return two.in_(voice.language) if step.two_person else step.name
 
 
 def _hosts(hosts: tuple[str, ...]) -> list[str]:

@@ -7,7 +7,7 @@ outcome, what a rule said) is given in the ticket's language, what people wrote 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.spoken import action_told, role_name, told
@@ -21,6 +21,8 @@ NAMES: Mapping[str, Text] = {  # the order of a note
     "owner": Text(en="owner", zh="负责人"),
     "standing": Text(en="standing for", zh="常设操作"),
     "window": Text(en="window", zh="窗口"),
+    "starts": Text(en="from", zh="开始"),
+    "ends": Text(en="to", zh="结束"),
     "items": Text(en="configuration items", zh="配置项"),
     "tried": Text(en="tried", zh="尝试的操作"),
     "outcome": Text(en="outcome", zh="结果"),
@@ -37,7 +39,6 @@ NAMES: Mapping[str, Text] = {  # the order of a note
     "comment": Text(en="comment", zh="意见"),
     "plan": Text(en="plan", zh="方案"),
     "steps": Text(en="key steps", zh="关键步骤"),
-    "two_person": Text(en="two persons", zh="需双人复核"),
     "trigger": Text(en="when to roll back", zh="回滚条件"),
     "rollback": Text(en="rollback plan", zh="回滚方案"),
     "rollback_by": Text(en="who rolls back", zh="回滚负责人"),
@@ -83,16 +84,9 @@ _WORDS: Mapping[str, str] = {
     "cancelled": "已取消",
 }
 _ROLES = frozenset({"roles", "required", "asks"})
-_OURS: Mapping[str, Callable[[str, str], str]] = {
-    "tried": action_told,
-    "outcome": lambda value, language: value_told(value, language),
-    "debt": lambda value, language: value_told(value, language),
-    "about": lambda value, language: value_told(value, language),
-    "evidence": lambda value, language: value_told(value, language),
-}
-_RULED = frozenset(
-    kind.value for kind in (EventKind.REFUSED, EventKind.OWES, EventKind.SETTLED, EventKind.REMINDED)
-)
+_OURS = frozenset({"outcome", "debt", "about", "evidence"})
+_SPOKEN = (EventKind.REFUSED, EventKind.OWES, EventKind.SETTLED, EventKind.REMINDED)
+_RULED = frozenset(kind.value for kind in _SPOKEN)
 _BY_RULE = frozenset({"reason", "hint", "what"})
 
 
@@ -103,9 +97,33 @@ def value_told(value: str, language: str) -> str:
 
 def shown(kind: str, body: Mapping[str, object], language: str) -> dict[str, object]:
     """The body of an entry of ``kind`` (without "change "), in order and in ``language``."""
-    ordered = sorted(body.items(), key=lambda pair: _PLACES.get(pair[0], len(_PLACES)))
+    flat = _without_nests(body, language)
+    ordered = sorted(flat.items(), key=lambda pair: _PLACES.get(pair[0], len(_PLACES)))
     ruled = kind in _RULED or bool(body.get("rule"))
     return {key: _shown(key, value, language, ruled) for key, value in ordered}
+
+
+def step_told(name: str, two_person: bool, language: str) -> str:
+    """A key step as one text."""
+    two = Text(en=f"{name} (two persons)", zh=f"{name}（需双人复核）")
+    return two.in_(language) if two_person else name
+
+
+def _without_nests(body: Mapping[str, object], language: str) -> dict[str, object]:
+    """A rewritten rollback plan and steps as the ticket itself names them."""
+    flat = dict(body)
+    rollback, steps = body.get("rollback"), body.get("steps")
+    if isinstance(rollback, Mapping):
+        flat |= {"trigger": rollback.get("trigger"), "rollback_by": rollback.get("owner")}
+        flat["rollback"] = rollback.get("steps")
+    if isinstance(steps, list | tuple):
+        flat["steps"] = [
+            step_told(str(each["name"]), bool(each.get("two_person")), language)
+            if isinstance(each, Mapping)
+            else each
+            for each in steps
+        ]
+    return flat
 
 
 def _shown(key: str, value: object, language: str, ruled: bool) -> object:
@@ -113,6 +131,8 @@ def _shown(key: str, value: object, language: str, ruled: bool) -> object:
         return [role_name(str(role), language) for role in value]
     if not isinstance(value, str):
         return value
+    if key == "tried":
+        return action_told(value, language)
     if key in _OURS:
-        return _OURS[key](value, language)
+        return value_told(value, language)
     return told(value, language) if ruled and key in _BY_RULE else value
