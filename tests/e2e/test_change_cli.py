@@ -90,6 +90,34 @@ def test_two_people_take_a_change_from_request_to_close(service: Service) -> Non
     assert data["history"][0]["kind"] == "change opened"
 
 
+def test_a_chinese_site_is_told_what_was_refused_and_what_comes_next(tmp_path: Path) -> None:
+    with serving(lay_out(tmp_path, "site: {language: zh}\n")) as service:
+        asked = cli(service, "op.one", *NEW, "--step", "备份!")
+        number = asked.out.split()[0]
+        assert asked.out == f"{number} 待审批; 待部门负责人审批\n"
+        approve = f"storewarden change approve {number}"
+        assert asked.lines == [f"storewarden: 下一步: 部门负责人：{approve}（或 reject）"]
+        own = cli(service, "op.one", "change", "approve", number)
+        assert own.lines == [
+            f"storewarden: {number}: 不能审批自己的变更：op.one 是申请人 (待部门负责人审批)"
+        ]
+        assert cli(service, "head", "change", "approve", number).code == 0
+        begun = cli(service, "op.one", "change", "start", number)
+        assert f"storewarden change step {number} '备份'" in begun.err
+        shown = cli(service, "op.one", "change", "show", number).out
+        assert f"下一步      storewarden change step {number} '备份'" in shown
+        assert "操作被拒绝 (批准): 不能审批自己的变更" in shown
+
+
+def test_mine_says_what_keeps_the_service_from_knowing_who_it_is(service: Service) -> None:
+    own = service.folder / ".config/storewarden/token"
+    own.parent.mkdir(parents=True)
+    own.write_text(service.token_file("head").read_text())
+    own.chmod(0o644)
+    mine = Place(service.folder).run("change", "list", "--mine")
+    assert (mine.code, "others may read this token" in mine.err) == (2, True)
+
+
 ALWAYS_OPEN = HOSTS.replace("sw_role: pos,", 'sw_role: pos, sw_hours: "00:00-24:00",')
 
 
@@ -120,7 +148,7 @@ def test_two_others_let_work_on_tills_begin_while_the_store_trades(tmp_path: Pat
 
         shown = cli(service, "head", "change", "show", number).out
         for text in (
-            "2 of 2 people said yes", "收银台无法销售", 'lead as operations lead, it',
+            "2 of 2 people said yes", "收银台无法销售", "lead as operations lead, IT",
             '"好的"', "sec as security lead", "sec  approved the override",
             "op.one  started the work: lead, sec: 收银台无法销售", "set aside: pos01.000101 and 1",
         ):  # fmt: skip
@@ -253,7 +281,7 @@ def test_without_a_service_writing_says_so_and_reading_still_works(tmp_path: Pat
     shown = place.run("change", "show", number)
     assert (shown.code, "waits for approval by department head" in shown.out) == (0, True)
     assert place.run("change", "debts").code == 0
-    assert place.run("change", "list", "--mine").code == 2
+    assert place.run("change", "list", "--mine").code == 5
 
 
 def test_a_token_is_made_once_into_a_file_of_ones_own(tmp_path: Path) -> None:

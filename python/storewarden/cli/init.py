@@ -12,6 +12,7 @@ import typer
 _NEXT = """\
 next:
   cd {folder}
+  put name, language and time zone of the site into storewarden.yml
   put your devices into inventory/stores.csv, then: ansible-inventory --graph
   put those who ask and approve into people.yml, then: storewarden person token NAME
   storewarden doctor

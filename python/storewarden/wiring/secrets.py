@@ -29,7 +29,7 @@ def ledger_password(config: SiteConfig) -> Callable[[], str] | None:
     if reference is None:
         return None
     secrets = site_secrets(config)
-    return lambda: secrets.read(reference).reveal().strip()
+    return lambda: secrets.read(reference).reveal()
 
 
 def _vault(config: SiteConfig) -> VaultSettings | None:
