@@ -62,8 +62,11 @@ class SessionLocks:
             return True
 
     def close(self) -> None:
-        """Give up everything."""
+        """Give up everything, before it returns: a session that merely ends is noticed later."""
         with self._mutex:
+            if self._session is not None:
+                with suppress(SQLAlchemyError):
+                    self._session.execute(text("SELECT pg_advisory_unlock_all()"))
             self._forget()
 
     def _forget(self) -> None:
