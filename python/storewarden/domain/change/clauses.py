@@ -117,6 +117,7 @@ CLAUSES: tuple[tuple[str, str], ...] = (
     ("have somebody look", "请另一人查看"),
     ("have others look at it", "请其他人查看"),
     ("its key steps: {steps}", "关键步骤：{steps}"),
+    ("it has no key steps at all", "该变更没有关键步骤"),
     ("cancel it instead", "请改为取消"),
     ("close it with what really came of it", "请按实际结果关闭"),
     ("say what is wrong with it", "请说明问题"),

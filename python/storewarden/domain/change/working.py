@@ -190,8 +190,9 @@ def _step(
 ) -> Decision:
     step = next((each for each in asking.change.steps if each.name == name), None)
     if step is None:
-        known = ", ".join(each.name for each in asking.change.steps) or "none"
-        return asking.refuse(f"it has no key step {name!r}", f"its key steps: {known}")
+        known = ", ".join(each.name for each in asking.change.steps)
+        hint = f"its key steps: {known}" if known else "it has no key steps at all"
+        return asking.refuse(f"it has no key step {name!r}", hint)
     against = objection(step)
     if against is not None:
         return asking.refuse(*against)
