@@ -34,7 +34,7 @@ content:
 	@$(BIN)/python tools/make_docs.py --check
 
 units:
-	@$(PYTEST) -q -n 2 -m "not slow" tests/unit tests/content
+	@STOREWARDEN_QUICK_TESTS=1 $(PYTEST) -q -n 2 -m "not slow" tests/unit tests/content
 
 test: dev
 	@tools/prepare-lab

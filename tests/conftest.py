@@ -12,9 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import amount
+
 pytest_plugins = ["tests.lab.fixtures", "tests.servers.roundup"]
 
 _ROOT = Path(__file__).resolve().parent.parent
+
+amount.choose()
 
 
 @pytest.fixture(scope="session")

@@ -43,17 +43,22 @@ def cached() -> Path:
 
 
 def _fetch(target: Path) -> None:
-    mirror = os.environ.get("STOREWARDEN_LAB_MIRROR", "http://deb.debian.org/debian")
     with tempfile.TemporaryDirectory(prefix="ssg-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # apt drops to its own user to download
-        options = _apt_options(folder, f"deb [signed-by={_KEYRING}] {mirror} trixie main\n")
-        _apt(["update", "-qq"], options, folder)
-        _apt(["download", "-qq", "ssg-debian"], options, folder)
-        package = next(folder.glob("ssg-debian_*.deb"))
+        package = download("ssg-debian", "trixie", folder)
         subprocess.run(["dpkg-deb", "-x", package, folder / "x"], check=True)
         shutil.copy(folder / "x" / _INSIDE, target.with_suffix(".part"))
         target.with_suffix(".part").rename(target)
+
+
+def download(package: str, suite: str, folder: Path) -> Path:
+    """The package's file, fetched into ``folder`` (empty); RuntimeError with apt's last words."""
+    mirror = os.environ.get("STOREWARDEN_LAB_MIRROR", "http://deb.debian.org/debian").split()[0]
+    folder.chmod(0o755)  # apt drops to its own user to download
+    options = _apt_options(folder, f"deb [signed-by={_KEYRING}] {mirror} {suite} main\n")
+    _apt(["update", "-qq"], options, folder)
+    _apt(["download", "-qq", package], options, folder)
+    return next(folder.glob(f"{package}_*.deb"))
 
 
 def _apt_options(folder: Path, sources: str) -> list[str]:
@@ -77,7 +82,7 @@ def _apt(words: list[str], options: list[str], folder: Path) -> None:
         ["apt-get", *options, *words], cwd=folder, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise RuntimeError(f"apt-get {words[0]} of ssg-debian: {done.stderr.strip()[-300:]}")
+        raise RuntimeError(f"apt-get {' '.join(words)}: {done.stderr.strip()[-300:]}")
 
 
 def rules(datastream: Path) -> dict[str, Rule]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.lab.fleet import LabHost
 from tests.scanner.datastream import RULE, XCCDF, rules
-from tests.scanner.tailoring import PROFILE, tailoring
+from tests.scanner.tailoring import PROFILE, tailoring, whole_profile
 
 _THERE = "/var/tmp/scan"
 
@@ -33,16 +33,25 @@ def scan(
     how a truncated tailoring file would show.
     """
     every = rules(datastream)
-    host.write(f"{_THERE}/tailoring.xml", tailoring(selected, values, every))
+    found = _evaluated(host, tailoring(selected, values, every))
+    assert sorted(found) == sorted(selected), set(selected) ^ set(found)
+    return found
+
+
+def scan_profile(host: LabHost, base: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Rule id -> XCCDF result, for all rules of a profile of the data stream."""
+    return _evaluated(host, whole_profile(base, values))
+
+
+def _evaluated(host: LabHost, tailored: str) -> dict[str, str]:
+    host.write(f"{_THERE}/tailoring.xml", tailored)
     done = host.run(
         f"cd {_THERE} && rm -f results.xml && oscap xccdf eval --tailoring-file tailoring.xml "
         f"--profile {PROFILE} --results results.xml ds.xml >scan.log 2>&1; test -s results.xml",
         user="root", timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, host.run(f"tail -20 {_THERE}/scan.log", user="root").stdout
-    found = _results(host.read(f"{_THERE}/results.xml"))
-    assert sorted(found) == sorted(selected), set(selected) ^ set(found)
-    return found
+    return _results(host.read(f"{_THERE}/results.xml"))
 
 
 def _results(text: str) -> dict[str, str]:

@@ -51,6 +51,7 @@ from storewarden.domain.change.record import (
     Standing,
     State,
 )
+from tests.amount import examples
 from tests.unit.change.story import BACK, EVERYBODY, NIGHT, NUMBER, Story, draft
 
 _STEPS = (KeyStep(name="dump", two_person=True), KeyStep(name="copy"))
@@ -232,5 +233,7 @@ class AnyStory(RuleBasedStateMachine):
         assert after.version == before.version + 1
 
 
-AnyStory.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+AnyStory.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=30, deadline=None
+)
 TestAnyStory = AnyStory.TestCase

@@ -24,12 +24,13 @@ from storewarden.domain.change.plain import (
     typed_draft,
 )
 from storewarden.domain.change.record import Change, Draft, Kind
+from tests.amount import examples
 from tests.unit.change.samples import changes, drafts, moments
 from tests.unit.change.story import HEAD, NIGHT, NUMBER, Story, draft
 
 
 @given(change=changes)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_change_survives_json_word_for_word(change: Change) -> None:
     assert typed(json.loads(json.dumps(plain(change)))) == change
 

@@ -17,6 +17,7 @@ from storewarden.domain.maintenance.grounds import Ground
 from storewarden.domain.maintenance.judge import Reason
 from storewarden.domain.maintenance.recognise import in_chinese
 from storewarden.domain.maintenance.words import said
+from tests.amount import examples
 from tests.unit.change.story import EVERYBODY, NIGHT, Story, draft
 from tests.unit.change.test_any_story import commands, drafts, people
 
@@ -29,7 +30,7 @@ def english_in(text: str) -> set[str]:
     return set(_WORD.findall(text)) - _NAMES - {"IT", "UTC"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     asked=drafts,
     asks=st.lists(st.tuples(people, commands, st.integers(0, 400)), min_size=1, max_size=12),

@@ -27,6 +27,7 @@ from storewarden.domain.maintenance.calendar import (
 )
 from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.domain.maintenance.recurrence import Recurrence, read_rule
+from tests.amount import examples
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -129,7 +130,7 @@ def sketches(draw: st.DrawFn, day: date) -> Sketch:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_allowed_time_is_what_looking_at_every_minute_finds(data: st.DataObject) -> None:
     zone, day = data.draw(st.sampled_from(PLACES))
@@ -160,7 +161,7 @@ hours_texts = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.sampled_from(PLACES), hours_texts)
 def test_a_till_is_never_touched_while_its_store_is_open(
     place: tuple[str, date], text: str

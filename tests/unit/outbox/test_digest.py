@@ -16,6 +16,7 @@ from storewarden.domain.outbox.bulletin import Bulletin
 from storewarden.domain.outbox.digest import ChannelRules, Plan, hears, plan_messages
 from storewarden.domain.outbox.notice import Notice, Severity
 from storewarden.domain.outbox.quiet import quiet_hours
+from tests.amount import examples
 from tests.unit.outbox.outbox_words import NOW, SHANGHAI, notice
 
 MINUTE = timedelta(minutes=1)
@@ -161,7 +162,7 @@ entries = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     entries=entries,
     steps=st.lists(st.integers(1, 90), max_size=40),
@@ -201,7 +202,7 @@ def test_nothing_is_lost_told_twice_or_out_of_order(
     assert channel.cursor == sequence
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(entries=entries, quiet=st.sampled_from(["22:00-07:30", "08:00-20:00"]))
 def test_waking_at_the_time_that_was_said_is_enough(
     entries: list[tuple[int, int, Severity]], quiet: str

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from storewarden.domain.estate.hours import HoursMalformed
 from storewarden.domain.outbox.quiet import QuietHours, quiet_hours
+from tests.amount import examples
 
 NIGHT = "22:00-07:30"
 MINUTE = timedelta(minutes=1)
@@ -74,7 +75,7 @@ def test_over_a_change_of_summer_time(text: str, now: str, end: str) -> None:
     assert hours.end_after(datetime.fromisoformat(now)) == datetime.fromisoformat(end)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     opens=st.integers(0, 1439),
     closes=st.integers(1, 1439),

@@ -211,6 +211,7 @@ def _unit_control(name: str) -> dict[str, Any]:
     return {"id": name, "check": check}
 
 
+@pytest.mark.slow
 def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> None:
     bench.script("systemctl", f"sleep 600 & echo $! $$ >> {bench.root}/pids; sleep 601").files(
         {"/proc/sys/kernel/x": "1\n"}
@@ -225,7 +226,8 @@ def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> No
         },
     }
     report = audit(
-        bench.system(probe_seconds=0.5), [_unit_control("E01"), other, _unit_control("E09")]
+        # long enough for a busy machine to start the command before its time is over
+        bench.system(probe_seconds=4.0), [_unit_control("E01"), other, _unit_control("E09")]
     )
     verdicts = {one["id"]: one["verdict"] for one in report["controls"]}
     assert verdicts == {"E01": "error", "C01": "pass", "E09": "error"}

@@ -175,6 +175,7 @@ def test_sarif_tells_hosts_apart_and_a_finding_keeps_its_fingerprint() -> None:
     assert prints == [json.dumps(r["partialFingerprints"]) for r in again]
 
 
+@pytest.mark.slow
 def test_sarif_splits_what_one_run_may_not_hold() -> None:
     report = sample(hosts=560, controls=50, bad_every=1, waivers_on=False)
     runs = json.loads(text(Format.SARIF, report))["runs"]

@@ -188,6 +188,7 @@ def test_a_control_with_countless_values_is_cut_and_counted() -> None:
     assert f"{left} more observed values on {left} hosts" in text
 
 
+@pytest.mark.slow
 def test_a_thousand_bad_hosts_stay_readable() -> None:
     report = sample(hosts=1000, controls=50, bad_every=2)
     failing = sum(f.verdict is Verdict.FAIL for h in report.audit.hosts for f in h.findings)
