@@ -227,7 +227,8 @@ def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> No
     }
     report = audit(
         # long enough for a busy machine to start the command before its time is over
-        bench.system(probe_seconds=4.0), [_unit_control("E01"), other, _unit_control("E09")]
+        bench.system(probe_seconds=4.0),
+        [_unit_control("E01"), other, _unit_control("E09")],
     )
     verdicts = {one["id"]: one["verdict"] for one in report["controls"]}
     assert verdicts == {"E01": "error", "C01": "pass", "E09": "error"}
