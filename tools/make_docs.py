@@ -23,6 +23,8 @@ _FAMILIES = {
     "kernel": "Kernel and mounts",
     "ports": "Ports, packages, malware",
     "logs": "Logs, audit, time",
+    "postgresql": "PostgreSQL",
+    "mariadb": "MariaDB and MySQL",
 }
 
 

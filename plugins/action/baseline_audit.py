@@ -23,6 +23,14 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.baseline_controls 
     UnknownSelection,
     load_catalogue,
 )
+from ansible_collections.storewarden.ops.plugins.plugin_utils.baseline_devices import (
+    OS_VARIABLE,
+    about_devices,
+    device_report,
+    dialect_of,
+    summary,
+    with_others,
+)
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_params import BadValue, fitted
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_yaml import ControlError
 
@@ -55,31 +63,82 @@ class ActionModule(ActionBase):
                 "probe_seconds": {"type": "float", "default": 5.0},
                 "total_seconds": {"type": "float", "default": 30.0},
                 "summary": {"type": "bool", "default": True},
+                "report_as": {"type": "str", "default": "audit"},
             }
         )
         try:
-            chosen, content = _selected(given)
-            prepared = [self._prepared(one, variables) for one in chosen]
+            result = self._looked_at(given, variables)
         except (ControlError, UnknownSelection, BadValue) as error:
             raise AnsibleActionFail(str(error)) from None
+        if given["summary"]:
+            self._show(variables.get("inventory_hostname", ""), result)
+        own = result.get("storewarden", {})
+        if "audit" in own:
+            own[given["report_as"]] = own.pop("audit")
+        return result
+
+    def _looked_at(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """A host by the module on it; a network device here, by its saved configuration."""
+        chosen, content = self.selected(given)
+        dialect = dialect_of(lambda name: self._named(name, variables))
+        device = dialect is not None
+        if device:
+            variables = {**variables, OS_VARIABLE: dialect}
+        mine = [one for one in chosen if about_devices(one.data) is device]
+        prepared = [self._prepared(one, variables) for one in mine]
+        if device:
+            report = device_report(prepared, content, given)
+            result: dict[str, Any] = {"changed": False, "storewarden": {"audit": report}}
+        else:
+            result = self._asked(given, prepared, content, variables)
+        if "audit" in result.get("storewarden", {}):
+            others = [one.id for one in chosen if about_devices(one.data) is not device]
+            report = with_others(result["storewarden"]["audit"], others, device=device)
+            own = {**result["storewarden"], "audit": report}
+            result |= {"msg": summary(report), "storewarden": own}
+        return result
+
+    def _asked(
+        self,
+        given: dict[str, Any],
+        prepared: list[dict[str, Any]],
+        content: str,
+        variables: dict[str, Any],
+    ) -> dict[str, Any]:
+        """The module's answer from the host."""
+        if self._task.delegate_to:
+            raise AnsibleActionFail(
+                "delegate_to is for network devices only: a host must be asked itself"
+            )
         arguments = {name: given[name] for name in _PASSED_ON}
-        result: dict[str, Any] = self._execute_module(
+        answer: dict[str, Any] = self._execute_module(
             module_name="storewarden.ops.baseline_audit",
             module_args={**arguments, "controls": prepared, "content": content},
             task_vars=variables,
         )
-        if given["summary"]:
-            self._show(variables.get("inventory_hostname", ""), result)
-        return result
+        return answer
+
+    def _named(self, name: str, variables: dict[str, Any]) -> Any:
+        return self._value_of(name, variables[name]) if name in variables else None
+
+    @staticmethod
+    def selected(given: dict[str, Any]) -> tuple[tuple[LoadedControl, ...], str]:
+        """The chosen controls, and the sha256 of the whole catalogue."""
+        catalogue = load_catalogue(Path(os.path.expanduser(one)) for one in given["extra_paths"])
+        return catalogue.select(given["controls"], given["families"]), catalogue.content
 
     def _prepared(self, control: LoadedControl, variables: dict[str, Any]) -> dict[str, Any]:
-        """The control with this host's values; a variable that is not set keeps the default."""
+        """The control with this host's values."""
+        return control.prepared(self._values(control, variables))
+
+    def _values(self, control: LoadedControl, variables: dict[str, Any]) -> dict[str, Any]:
+        """By parameter; a variable that is not set keeps the default."""
         values = {}
         for name, variable in control.variables.items():
             if variable in variables:
                 given = self._value_of(variable, variables[variable])
                 values[name] = fitted(variable, given, control.defaults[name])
-        return control.prepared(values)
+        return values
 
     def _value_of(self, variable: str, raw: Any) -> Any:
         try:
@@ -120,11 +179,6 @@ def listed(name: str, value: Any) -> Any:
             f"{name} is no list of texts: {value!r} (write A01,B* or [A01, B02])"
         )
     return found
-
-
-def _selected(given: dict[str, Any]) -> tuple[tuple[LoadedControl, ...], str]:
-    catalogue = load_catalogue(Path(os.path.expanduser(one)) for one in given["extra_paths"])
-    return catalogue.select(given["controls"], given["families"]), catalogue.content
 
 
 # Ansible imports this file in its main process before it forks a worker per host; what is read

@@ -21,6 +21,10 @@ notes:
   - Run it with C(become) as root. What cannot be read is reported as V(error), never as absent.
   - An action plugin of the same name runs on the controller. It selects the controls by id, fills
     in their parameters from Ansible variables and calls this module with the result.
+  - For a network device (C(ansible_network_os), C(baseline_network_os), or C(sw_role) router, switch
+    or firewall) the action plugin evaluates the controls itself, over the latest saved configuration
+    on the controller. Give the task C(delegate_to=localhost) for hosts with C(ansible_network_os),
+    as the playbook does, so that no connection to the device is set up.
 attributes:
   check_mode:
     support: full
@@ -69,6 +73,12 @@ options:
     description: Whether the action plugin shows one line per host.
     type: bool
     default: true
+  report_as:
+    description:
+      - The key under C(storewarden) that the report gets. A play that audits twice keeps the first
+        report under another name.
+    type: str
+    default: audit
 """
 
 EXAMPLES = r"""
@@ -121,14 +131,25 @@ storewarden:
         python:
           description: Version of Python on the host.
           type: str
+    restore_records:
+      description:
+        - What the host took back by itself, of all restore points that it still keeps; see
+          C(docs/reference/restore-point.md). Absent when there is nothing to tell.
+      type: list
+      elements: dict
 """
 
+import os
 import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.host_system import HostSystem
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.watchdog import guarded_audit
+from ansible_collections.storewarden.ops.plugins.module_utils.restore.records import (
+    FOLDER,
+    undo_records,
+)
 
 
 def summary(report):
@@ -150,6 +171,7 @@ def main():
             "total_seconds": {"type": "float", "default": 30.0},
             "content": {"type": "str", "default": ""},
             "summary": {"type": "bool", "default": True},
+            "report_as": {"type": "str", "default": "audit"},
         },
         supports_check_mode=True,
     )
@@ -162,7 +184,11 @@ def main():
 
     report = guarded_audit(system, given["controls"], given["content"], given["total_seconds"])
     report["python"] = platform.python_version()
-    module.exit_json(changed=False, msg=summary(report), storewarden={"audit": report})
+    own = {"audit": report}
+    records = undo_records(os.path.join(given["root"], FOLDER.lstrip("/")))
+    if records:
+        own["restore_records"] = records
+    module.exit_json(changed=False, msg=summary(report), storewarden=own)
 
 
 if __name__ == "__main__":

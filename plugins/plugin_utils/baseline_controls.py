@@ -42,7 +42,12 @@ from typing import Any, TextIO
 
 import yaml
 
-from ansible_collections.storewarden.ops.plugins.plugin_utils.control_fix import fix_text
+from ansible_collections.storewarden.ops.plugins.plugin_utils.control_fix import (
+    fix_kinds,
+    fix_text,
+    is_manual,
+    prepared_fix,
+)
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_params import filled, prepare
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_schema import (
     LANGUAGES,
@@ -78,6 +83,20 @@ class LoadedControl:
     def prepared(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What the host gets, with ``values`` (by parameter name) over the defaults."""
         return prepare(self.data, {**self.defaults, **values})
+
+    def prepared_fix(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """``{id, risk, group, steps}`` for the host, with ``values`` over the defaults."""
+        return prepared_fix(self.data, {**self.defaults, **values})
+
+    @property
+    def group(self) -> str:
+        """The apply group of its fix."""
+        return str(self.data["fix"]["group"])
+
+    @property
+    def manual(self) -> bool:
+        """Whether its fix is for people only."""
+        return is_manual(self.data["fix"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +286,12 @@ def described(control: LoadedControl) -> dict[str, Any]:
         "guide": data["guide"],
         "refs": {"mlps": [], "cis_debian12": [], **data.get("refs", {})},
         "scanners": {"openscap": [], "lynis": [], **data.get("scanners", {})},
-        "fix": {"group": fix["group"], "kind": fix["kind"], "text": fix_text(fix, defaults)},
+        "fix": {
+            "group": fix["group"],
+            "kind": "+".join(fix_kinds(fix)),
+            "manual": is_manual(fix),
+            "text": fix_text(fix, defaults),
+        },
         "digest": control.digest,
         "params": {
             name: {"variable": variable, "default": defaults[name]}

@@ -28,6 +28,10 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.system im
     FileStat,
     System,
 )
+from ansible_collections.storewarden.ops.plugins.plugin_utils.case_databases import (
+    database_answer,
+    database_files,
+)
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_params import fitted, prepare
 
 DEFAULT_NOW = "2026-01-01T00:00:00Z"
@@ -43,7 +47,8 @@ class CaseSystem(System):
         super().__init__()
         self._case = case
         self._names: dict[str, dict[int, str]] = {"owner": {}, "group": {}}
-        self._files = {path: _file(given) for path, given in case.get("files", {}).items()}
+        files = {**database_files(case), **case.get("files", {})}
+        self._files = {path: _file(given) for path, given in files.items()}
         self._folders = {
             "/".join(parts[:count]) or "/"
             for path in self._files
@@ -104,11 +109,15 @@ class CaseSystem(System):
     def _read(self, path: str) -> str:
         return str(self._files[path].get("content", ""))
 
-    def _run(self, argv: tuple[str, ...]) -> CommandResult:
-        line = " ".join(argv)
+    def _run(
+        self, argv: tuple[str, ...], environment: Mapping[str, str] | None = None
+    ) -> CommandResult:
+        line = " ".join([*(f"{name}=*" for name in environment or ()), *argv])
         given = self._case.get("commands", {}).get(line)
         if given is None:
             given = self._shorthand(list(argv))
+        if given is None:
+            given = database_answer(self._case, list(argv))
         if given is None:
             return CommandResult(127, "", f"{argv[0]}: not found")
         if isinstance(given, str):

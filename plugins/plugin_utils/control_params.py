@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_PLACE = re.compile(r"\{(\w+)\}")
+# "${NAME}" is a shell's or a daemon's own variable, and stays.
+_PLACE = re.compile(r"(?<!\$)\{(\w+)\}")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 

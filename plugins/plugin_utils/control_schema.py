@@ -44,23 +44,55 @@ LANGUAGES = ("en", "zh")
 SEVERITIES = ("high", "medium", "low")
 RISKS = ("R0", "R1", "R2", "R3")
 MARKS = ("S", "D", "X")
+# Apply groups, in the order in which they are applied: what others stand on first, what may lock
+# people out last.
 GROUPS = (
-    "ssh pam sysctl services firewall audit logs packages mounts accounts kernel modules".split()
-)
-# fix kind -> (fields it needs, fields it may have)
+    "packages services sysctl modules mounts logs audit database cache web pos"
+    " firewall accounts ssh pam"
+).split()
+# fix kind -> (fields it needs, fields it may have); every kind but manual may have FIX_COMMON
 FIXES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "drop_in": (("path", "lines"), ("reload", "mode")),
-    "sysctl": (("settings",), ()),
-    "unit": (("units", "state"), ()),
-    "packages": ((), ("absent", "present")),
-    "kmod": (("blocked",), ()),
+    "account": ((), ("lock", "no_shell", "expire")),
+    "aging": (("accounts",), ("max", "warn", "login_defs", "good", "automation", "stored")),
+    "audit_rules": (("coverage",), ()),
+    "close_ports": (("allowed", "unneeded"), ()),
+    "comment_out": (("files", "match"), ("keep", "comment")),
+    "dconf": (("settings",), ("clear",)),
+    "drop_in": (("path", "lines"), ("sep", "key", "mode", "owner", "group_owner")),
+    "file": (("path", "content"), ("mode", "owner", "group_owner")),
+    "firewall": (("chain", "allowed"), ("management", "sensitive", "sensitive_sources")),
+    "journald": (("days", "min_bytes"), ()),
+    "kmod": (("blocked",), ("path",)),
+    "log_forward": (("target", "port", "ca"), ("peer",)),
+    "logrotate": (("logs", "days"), ()),
     "manual": (("how",), ()),
+    "mariadb": ((), ("settings", "plugins", "needs")),
+    "membership": (("users", "groups"), ()),
+    "mode": (("paths", "mode"), ("owner", "group_owner", "kinds", "follow")),
+    "mount": (("paths", "options"), ("waived",)),
+    "packages": ((), ("absent", "present")),
+    "pam": (("services", "stack"), ("profile", "vendor")),
+    "pam_args": (("services", "type", "module", "args"), ("instead",)),
+    "pam_setting": (
+        ("services", "type", "module", "path", "settings"),
+        ("files", "good", "needs"),
+    ),
+    "postgresql": ((), ("settings", "preload")),
+    "setting": (("path", "settings"), ("sep", "ignore_case", "mode")),
+    "shell_timeout": (("path", "seconds", "files"), ()),
+    "sshd": ((), ("settings", "good", "specs", "sources")),
+    "sudoers": (("path", "defaults", "allowed"), ()),
+    "sysctl": (("settings",), ("path",)),
+    "time_sync": ((), ("keep", "servers")),
+    "unit": (("units", "state"), ()),
 }
+FIX_COMMON = ("reload", "restart", "check", "load", "closes")
+UNIT_STATES = ("enabled", "disabled", "masked")
 _NEEDED = ("id", "title", "severity", "risk", "guide", "check", "fix")
 _OPTIONAL = ("refs", "scanners", "params", "when", "cases", "family")
 _CASE_KEYS = (
     "name", "verdict", "files", "commands", "params", "now", "value", "reason",
-    "packages", "units", "sshd",
+    "packages", "units", "sshd", "postgresql", "mariadb",
 )  # fmt: skip
 _WORDS = ("get", "all", "any", "not", "manual")
 _LEAF = ("get", "q", "expect", "field", "label", "show")
@@ -226,20 +258,71 @@ class Check:
 
     def _fix(self) -> None:
         fix = self._data["fix"]
-        if not isinstance(fix, dict) or fix.get("kind") not in FIXES:
-            self.say(("fix", "kind"), f"must be one of {', '.join(FIXES)}")
+        if not isinstance(fix, dict):
+            self.say(("fix",), "must be a mapping")
             return
-        needed, optional = FIXES[fix["kind"]]
-        self._keys(("fix",), fix, ("group", "kind", *needed), (*optional, "note"))
         self._one_of(("fix", "group"), fix.get("group"), GROUPS)
-        for key in ("how", "note"):
-            if key in fix:
-                self._languages(("fix", key), fix[key])
-        if fix["kind"] == "unit":
-            self._one_of(("fix", "state"), fix.get("state"), ("enabled", "disabled", "masked"))
+        if "note" in fix:
+            self._languages(("fix", "note"), fix["note"])
+        for name in sorted(used_params(fix) - set(self._defaults)):
+            self.say(("fix",), f"parameter {name} is not declared (add it to params)")
+        steps = fix.get("steps")
+        if steps is None:
+            self._step(("fix",), fix, ("group",), ("note",))
+            return
+        self._keys(("fix",), fix, ("group", "steps"), ("note",))
+        if not isinstance(steps, list) or not steps:
+            self.say(("fix", "steps"), "must be a list with at least one step")
+            return
+        for place, step in enumerate(steps):
+            self._step(("fix", "steps", place), step, (), ())
+            if isinstance(step, dict) and step.get("kind") == "manual":
+                self.say(("fix", "steps", place), "manual stands alone, not among steps")
+
+    def _step(self, keys: Keys, step: Any, needed: Any, optional: Any) -> None:
+        kind = step.get("kind") if isinstance(step, dict) else None
+        if kind not in FIXES:
+            self.say((*keys, "kind"), f"must be one of {', '.join(FIXES)}")
+            return
+        common = () if kind == "manual" else FIX_COMMON
+        must, may = FIXES[kind]
+        if not self._keys(keys, step, (*needed, "kind", *must), (*may, *common, *optional)):
+            return
+        if kind == "manual":
+            self._languages((*keys, "how"), step["how"])
+        if kind == "unit":
+            self._one_of((*keys, "state"), step.get("state"), UNIT_STATES)
+        if kind in ("drop_in", "comment_out"):
+            self._patterns(keys, step)
+        for key in (*must, *may):
+            if key not in ("how", "match"):
+                self._fix_places((*keys, key), step.get(key))
+
+    def _patterns(self, keys: Keys, step: dict[str, Any]) -> None:
+        for key in ("match", "key"):
+            if isinstance(step.get(key), str):
+                self._regex((*keys, key), step[key])
+        lines = step.get("lines", [])
+        if not isinstance(lines, list) or not all(isinstance(one, str) for one in lines):
+            self.say((*keys, "lines"), "must be a list of texts (put numbers in quotes)")
+
+    def _fix_places(self, keys: Keys, node: Any) -> None:
+        """A text that wants something filled in must name a declared parameter."""
+        if isinstance(node, dict):
+            for key, one in node.items():
+                self._fix_places((*keys, key), one)
+        elif isinstance(node, list):
+            for place, one in enumerate(node):
+                self._fix_places((*keys, place), one)
+        elif isinstance(node, str):
+            for name in places(node):
+                if name not in self._defaults:
+                    self.say(keys, f"{{{name}}} is no declared parameter")
 
     def _params(self) -> None:
-        used = used_params([self._data["check"], self._data.get("when", [])])
+        used = used_params(
+            [self._data[key] for key in ("check", "fix", "when") if key in self._data]
+        )
         used |= {"connection_specs"}  # goes to the sshd getter without being written out
         texts = str(self._data["title"]) + str(self._data["fix"])
         for name in self._defaults:

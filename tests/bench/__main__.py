@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.bench import (
     audit_round_trip,
+    hardening,
     runner_overhead,
     thousand_hosts,
     three_thousand_devices,
@@ -56,6 +57,26 @@ def _audit(folder: Path, rounds: int) -> list[str]:
     return [title, "", *_table(series, series[0]), ""]
 
 
+def _harden(folder: Path, _rounds: int) -> list[str]:
+    command = [sys.executable, "-m", "tests.lab"]
+    subprocess.run([*command, "up", "--name", "bench", "--owner", str(os.getpid())], check=True)
+    try:
+        lab = Lab("bench")
+        found = hardening.measure(lab, folder)
+        count = len(lab.hosts)
+    finally:
+        subprocess.run([*command, "down", "--name", "bench"], check=False)
+    same = "the same, file by file" if not found.differing else ", ".join(found.differing)
+    return [
+        f"### Hardening {count} lab hosts, groups {hardening.GROUPS}, one run",
+        "",
+        *_table(list(found.series), found.series[0]),
+        "",
+        f"The plain playbook has {found.tasks} tasks. End states: {same}.",
+        "",
+    ]
+
+
 def _overhead(folder: Path, rounds: int) -> list[str]:
     series = runner_overhead.measure(folder, rounds)
     return [
@@ -95,6 +116,7 @@ def _windows(folder: Path, rounds: int) -> list[str]:
 
 _PARTS = {
     "audit": _audit,
+    "harden": _harden,
     "overhead": _overhead,
     "thousand": _thousand,
     "estate": _estate,

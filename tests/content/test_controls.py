@@ -28,7 +28,10 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.control_yaml impor
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(ROOT.glob("roles/baseline_*/controls/*.yml"))
-FAMILY_LETTERS = {"accounts": "A", "ssh": "B", "kernel": "C", "ports": "D", "logs": "E"}
+FAMILY_LETTERS = {
+    "accounts": "A", "ssh": "B", "kernel": "C", "ports": "D", "logs": "E", "pos": "F",
+    "postgresql": "G", "mariadb": "H", "redis": "I", "nginx": "J", "network": "K",
+}  # fmt: skip
 VARIABLES = role_defaults()
 
 

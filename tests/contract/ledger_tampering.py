@@ -17,17 +17,20 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from storewarden.adapters.ledger import SqlLedger, open_ledger
+from storewarden.domain.baseline.drift_ticket import ClosedBecause
 from storewarden.domain.baseline.finding import AuditState, HostAudit, Verdict
 from storewarden.domain.change.events import EventKind
+from storewarden.ports.drift_tickets import TicketEnd
 from storewarden.ports.journal import Sealed, seal
 from storewarden.ports.ledger import Verification
 from storewarden.testing.conformance_changes import DAY, PREFIX, happening, note, opening
+from storewarden.testing.conformance_drift import drift_ticket, fleet
 from storewarden.testing.conformance_ledger import START, audited
 from storewarden.testing.ledger import ManualClock
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # hundreds of short-lived files
 
-LAST = 30
+LAST = 35
 """Entries of ``history``."""
 
 
@@ -98,7 +101,8 @@ def forged_entry(number: int, previous: str) -> Sealed:
 
 
 def history(file: Path) -> None:
-    """Three audits of three hosts with drift, a lost host, counts, notes; then changes."""
+    """Three audits of three hosts with drift, a lost host, counts, notes; then changes, drift
+    tickets and a closed month."""
     hosts = ["pos1", "pos2", "srv1"]
     with open_ledger(file, clock=ManualClock(START)) as ledger:
         ledger.append("note", {"text": "开始"}, run="notes", step="1")
@@ -117,6 +121,7 @@ def history(file: Path) -> None:
             ledger.record_host(f"a{n}", audited("srv1", A01=Verdict.ERROR), at)
             ledger.end_audit(f"a{n}", at, "completed")
         _changes(ledger)
+        _drift(ledger)
 
 
 def _changes(ledger: SqlLedger) -> None:
@@ -132,3 +137,13 @@ def _changes(ledger: SqlLedger) -> None:
     book.amend(second, "n", note("真的"))
     (delivery, _) = box.due("ticket:itsm", START)
     box.arrived(delivery, 26, {"ticket": "17"})
+
+
+def _drift(ledger: SqlLedger) -> None:
+    """Two drift tickets, one of them closed, and a month; entries 31-35."""
+    book = ledger.drift_tickets
+    first, second = drift_ticket("pos1", "A01"), drift_ticket("pos2", "A01", value=[True, "值"])
+    book.settle([first, second], [])
+    book.mirrored(first.number, "itsm", "18")
+    book.settle([], [TicketEnd(key=second.key, because=ClosedBecause.PASSED, by="a2")])
+    ledger.compliance.close_month(fleet("pos1", "pos2", bad=("pos2",)))

@@ -74,7 +74,7 @@ def _inserted_and_renumbered(raw: Any) -> None:
 
 def _inserted_behind_the_head(raw: Any) -> None:
     chain = read_journal(raw)
-    forged = forged_entry(31, chain[-1][1])
+    forged = forged_entry(LAST + 1, chain[-1][1])
     write_journal(raw, [*chain, (forged, seal(forged))], head=False)
 
 
@@ -115,17 +115,17 @@ def _replaced(raw: Any) -> None:
         (_altered, "entry 6", "altered: its hash does not fit its content"),
         (_deleted, "entry 6", "deleted"),
         (_deleted_and_renumbered, "entry 6", "deleted: what stands there was written as entry 7"),
-        (_cut_off, "entries 20-30", "cut off"),
+        (_cut_off, "entries 20-35", "cut off"),
         (
             _inserted_and_renumbered,
             "entry 6",
             "inserted: the entries behind it were renumbered",
         ),
-        (_inserted_behind_the_head, "entry 31", "inserted behind the head"),
+        (_inserted_behind_the_head, "entry 36", "inserted behind the head"),
         (_exchanged, "entry 6", "re-ordered: it was written as entry 9"),
         (_neighbours_exchanged, "entry 6", "re-ordered: it was written as entry 7"),
         (_replaced, "entry 7", "inserted, or entry 6 was replaced: they are not linked"),
-        (_head_edited, "journal head", "altered: not the hash of entry 30"),
+        (_head_edited, "journal head", "altered: not the hash of entry 35"),
         (_head_lost, "journal head", "0 rows instead of one"),
     ],
 )
@@ -253,7 +253,7 @@ def test_one_cause_is_not_told_for_every_entry_behind_it(original: Path) -> None
         (
             "UPDATE delivery SET through = 99 WHERE channel = 'notify:ops'",
             "delivery row (channel notify:ops, subject )",
-            "altered: entry 99 cannot have arrived, the last one is 30",
+            "altered: entry 99 cannot have arrived, the last one is 35",
         ),
         (
             "UPDATE delivery SET waiting = 0 WHERE subject = 'GMBG-20260301-001'",

@@ -31,8 +31,8 @@ from tests.lab.places import LabError
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "lab_states"
 VERDICTS = ("pass", "fail", "na", "manual", "error")
-_FILE_KEYS = {*VERDICTS, "prelude", "files_only", "fixture", "cannot"}
-_STATE_KEYS = {"name", "script", "vars", "root", "files_only"}
+_FILE_KEYS = {*VERDICTS, "prelude", "files_only", "fixture", "cannot", "host"}
+_STATE_KEYS = {"name", "script", "vars", "root", "files_only", "host"}
 _EVALUATOR = "plugins/module_utils/baseline"
 _PREFIX = "ansible_collections/storewarden/ops/"
 _PATIENCE = 180.0  # seconds for all states of one control
@@ -49,6 +49,7 @@ class State:
     variables: Mapping[str, Any]
     root: str
     files_only: bool
+    host: str  # "" = any host; "databases" = the one with both servers
 
     @property
     def id(self) -> str:
@@ -86,15 +87,25 @@ def all_states() -> Iterator[State]:
 
 
 def _state(control: str, verdict: str, data: Mapping[str, Any], state: Mapping[str, Any]) -> State:
+    host = str(state.get("host", data.get("host", "")))
+    at_home = host == data.get("host", "")  # a state on another host has nothing of the others
+    before = (_shared(host) if host else "") + data.get("prelude", "") if at_home else ""
     return State(
         control=control,
         verdict=verdict,
         name=str(state["name"]),
-        script=data.get("prelude", "") + state["script"] + "\n",
+        script=before + state["script"] + "\n",
         variables=state.get("vars", {}),
         root=state.get("root", "/"),
         files_only=bool(state.get("files_only", data.get("files_only", False))),
+        host=host,
     )
+
+
+@functools.cache
+def _shared(host: str) -> str:
+    """Shell functions for all states on hosts of that kind."""
+    return (FOLDER / f"{host}.sh").read_text(encoding="utf-8")
 
 
 def prepared(control: LoadedControl, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +167,7 @@ class _Run:
                 self.dirty.discard(host.name)
             if not all(state.harmless for state in states):
                 self.dirty.add(host.name)
-            answers = self._visit(host, states)
+            answers = visit(host, states, self.controls)
         except LabError as error:
             self.dirty.add(host.name)
             answers = [{"broken": str(error)}] * len(states)
@@ -164,23 +175,27 @@ class _Run:
             self.free.put(host)
         return {state.id: answer for state, answer in zip(states, answers, strict=True)}
 
-    def _visit(self, host: LabHost, states: list[State]) -> list[dict[str, Any]]:
-        work = {
-            "archive": _archive(),
-            "states": [
-                {
-                    "script": state.script,
-                    "control": prepared(self.controls[state.control], state.variables),
-                    "root": state.root,
-                    "files_only": state.files_only,
-                }
-                for state in states
-            ],
-        }
-        command = f"python3 -c {shlex.quote(_driver())}"
-        done = host.run(command, user="root", input=json.dumps(work), timeout=_PATIENCE)
-        answers: list[dict[str, Any]] = json.loads(done.stdout)
-        return answers
+
+def visit(
+    host: LabHost, states: Sequence[State], controls: Mapping[str, LoadedControl]
+) -> list[dict[str, Any]]:
+    """One result per state, reached one after the other on this host."""
+    work = {
+        "archive": _archive(),
+        "states": [
+            {
+                "script": state.script,
+                "control": prepared(controls[state.control], state.variables),
+                "root": state.root,
+                "files_only": state.files_only,
+            }
+            for state in states
+        ],
+    }
+    command = f"python3 -c {shlex.quote(_driver())}"
+    done = host.run(command, user="root", input=json.dumps(work), timeout=_PATIENCE)
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
 
 
 def _driver() -> str:

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.fixtures import built
 from tests.lab.fleet import Lab, LabHost
+from tests.lab.software_layer import DATABASES, WEB
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -27,12 +29,33 @@ _ROLES = sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/tasks/ma
 _STEPS = ("syntax", "converge", "idempotence", "verify")
 
 
+# Roles whose scenario breaks and repairs a server need a host that has it.
+_SOFTWARE = {
+    "baseline_postgresql": DATABASES, "baseline_mariadb": DATABASES,
+    "baseline_redis": WEB, "baseline_nginx": WEB,
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def till(lab: Lab) -> Iterator[LabHost]:
+def plain(lab: Lab) -> Iterator[LabHost]:
     """One host for all scenarios, which leave it as they found it; a failed one may not."""
     host = next((host for host in lab.hosts if host.role == "pos"), lab.hosts[0])
     yield host
     host.reset()
+
+
+@pytest.fixture
+def till(plain: LabHost, request: pytest.FixtureRequest) -> Iterator[LabHost]:
+    """The host, with the software that the role of this test looks at."""
+    parameters = getattr(getattr(request.node, "callspec", None), "params", {})
+    layer = _SOFTWARE.get(str(parameters.get("role")))
+    if layer is None:
+        yield plain
+        return
+    plain.reset(above=built(layer))
+    plain.run("systemctl is-system-running --wait", user="root", check=False)
+    yield plain
+    plain.reset()
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ class Scene:
             system=tickets or self.tickets,
             outbox=self.ledger.outbox,
             book=self.ledger.changes,
+            drift=self.ledger.drift_tickets,
             ledger=self.ledger,
             evidence=self.documents,
             clock=self.clock,

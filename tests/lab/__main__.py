@@ -12,7 +12,7 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.lab import boot, image
+from tests.lab import boot, image, software_layer
 from tests.lab.fleet import Lab
 from tests.lab.lifecycle import Wish
 from tests.lab.places import LabError, default_name
@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     add = functools.partial(_add, verbs)
     built = add("image", _image, "build the base image if it is missing", named=False)
     built.add_argument("--rebuild", action="store_true", help="build it even if it is there")
+    layer = add("layer", _layer, "build a layer of software if it is missing", named=False)
+    layer.add_argument("layer", choices=sorted(software_layer.LAYERS))
     up = add("up", _up, "start a lab and wait until all hosts answer")
     up.add_argument("--stores", type=int, default=3, help="number of stores (3)")
     up.add_argument("--pos", type=int, default=3, help="POS terminals per store (3)")
@@ -52,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _HOST_VERBS.items():
         several = add(name, functools.partial(_each, name), text)
         several.add_argument("hosts", nargs="+", metavar="HOST")
+        if name == "reset":
+            several.add_argument(
+                "--above", choices=sorted(software_layer.LAYERS), help="with this software"
+            )
     execute = add("exec", _exec, "run a command on a host: exec HOST -- CMD ...")
     execute.add_argument("--root", action="store_true", help="as root, through sudo")
     execute.add_argument("host", metavar="HOST")
@@ -87,6 +93,13 @@ def _image(options: argparse.Namespace) -> int:
     become_root()
     ensure_tools(say)
     say(f"{image.ensure(say, rebuild=options.rebuild)}")
+    return 0
+
+
+def _layer(options: argparse.Namespace) -> int:
+    become_root()
+    ensure_tools(say)
+    say(f"{software_layer.LAYERS[options.layer].ensure(say)}")
     return 0
 
 
@@ -127,8 +140,10 @@ def _inventory(options: argparse.Namespace) -> int:
 
 def _each(verb: str, options: argparse.Namespace) -> int:
     lab = Lab(options.name)
+    above = getattr(options, "above", None)
+    words = {"above": software_layer.LAYERS[above].path()} if above else {}
     for host in [lab.host(name) for name in options.hosts]:
-        getattr(host, verb)()
+        getattr(host, verb)(**words)
     return 0
 
 

@@ -13,11 +13,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lab.fleet import Lab, LabHost
 from tests.lab.places import source_root
+from tests.lab.software_layer import DATABASES, Layer
 from tests.lab.tools import root_prefix
 
 _SMALL = "1x3"
@@ -65,6 +67,26 @@ def lab() -> Iterator[Lab]:
     finally:
         # Also after Ctrl-C during `up`: a lab that was never made is fine to take down.
         _call("down", "--name", name)
+
+
+def built(layer: Layer) -> Path:
+    """Where a layer of software lies; it is built first when it is missing."""
+    _call("layer", layer.name)
+    return layer.path()
+
+
+@pytest.fixture(scope="module")
+def database_host(lab: Lab) -> Iterator[LabHost]:
+    """The store's server with PostgreSQL and MariaDB as Debian installs them, both running."""
+    host = lab.hosts[0]
+    host.reset(above=built(DATABASES))
+    host.run(
+        "until pg_lsclusters -h | grep -q online && mariadb -e 'SELECT 1' >/dev/null 2>&1; "
+        "do sleep 0.1; done",
+        user="root",
+    )
+    yield host
+    host.reset()
 
 
 @pytest.fixture

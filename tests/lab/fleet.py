@@ -176,12 +176,13 @@ class LabHost:
         """A file of the host, read as root."""
         return self.run(["cat", path], user="root").stdout
 
-    def reset(self, *, disk_mb: int = 0) -> None:
+    def reset(self, *, disk_mb: int = 0, above: Path | None = None) -> None:
         """Throw away all that changed since the base image; returns when the host answers again.
 
-        With `disk_mb` its new disk is a memory disk of that size.
+        With `disk_mb` its new disk is a memory disk of that size; `above` is a layer of software
+        over the base image, which the next reset takes away again.
         """
-        self.lab.request("reset", host=self.name, disk_mb=disk_mb)
+        self.lab.request("reset", host=self.name, disk_mb=disk_mb, above=str(above or ""))
         self.wait()
 
     def start(self) -> None:

@@ -47,10 +47,13 @@ def console(places: Places, host: HostPlan) -> Path:
     return folder(places, host) / "console.log"
 
 
-def prepare(host: HostPlan, lab: Surroundings, *, disk_mb: int = 0) -> None:
+def prepare(
+    host: HostPlan, lab: Surroundings, *, disk_mb: int = 0, above: Path | None = None
+) -> None:
     """Give the host a fresh disk: wipe its layer, mount it, write what makes it this host.
 
     With `disk_mb` the layer is a memory disk of that size, so the host's disk can be filled.
+    `above` is software that only this host has (see database_layer).
     """
     home = folder(lab.places, host)
     mounts.remove_tree(home / "layer")
@@ -58,7 +61,9 @@ def prepare(host: HostPlan, lab: Surroundings, *, disk_mb: int = 0) -> None:
     console(lab.places, host).unlink(missing_ok=True)
     if disk_mb:
         mounts.mount_tmpfs(home / "layer", megabytes=disk_mb)
-    mounts.mount_overlay(lower=Path(lab.plan.image), layer=home / "layer", root=home / "root")
+    mounts.mount_overlay(
+        lower=Path(lab.plan.image), layer=home / "layer", root=home / "root", above=above
+    )
     _personalise(home / "root", host, lab)
 
 

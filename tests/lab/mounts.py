@@ -58,12 +58,16 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def mount_overlay(*, lower: Path, layer: Path, root: Path) -> None:
-    """Mount `lower` at `root`, with what changes kept in `layer` (folders upper and work)."""
+def mount_overlay(*, lower: Path, layer: Path, root: Path, above: Path | None = None) -> None:
+    """Mount `lower` at `root`, with what changes kept in `layer` (folders upper and work).
+
+    `above` is laid over `lower` first, and stays as it is too.
+    """
+    lowers = f"{above}:{lower}" if above else str(lower)
     for folder in (layer / "upper", layer / "work", root):
         folder.mkdir(parents=True, exist_ok=True)
     (layer / "upper").chmod(0o755)
-    options = f"lowerdir={lower},upperdir={layer / 'upper'},workdir={layer / 'work'}"
+    options = f"lowerdir={lowers},upperdir={layer / 'upper'},workdir={layer / 'work'}"
     try:
         run(["mount", "-t", "overlay", "storewarden-lab", "-o", options, root])
     except LabError as error:

@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from tests.lab import host as hosts
@@ -41,12 +42,14 @@ class Keeper:
         self._lock = asyncio.Lock()
         self._watches: set[asyncio.Task[None]] = set()
 
-    async def reset(self, *, disk_mb: int = 0) -> None:
+    async def reset(self, *, disk_mb: int = 0, above: Path | None = None) -> None:
         """A fresh disk, the line mended, and a new start."""
         async with self._lock:
             await self._end()
             self.cut = False
-            await asyncio.to_thread(hosts.prepare, self.host, self._lab, disk_mb=disk_mb)
+            await asyncio.to_thread(
+                hosts.prepare, self.host, self._lab, disk_mb=disk_mb, above=above
+            )
             await self._spawn()
 
     async def start(self) -> None:
@@ -172,7 +175,10 @@ class Supervisor:
 
     async def _act(self, verb: str, keeper: Keeper, request: dict[str, Any]) -> None:
         actions: dict[str, Callable[[], Awaitable[None]]] = {
-            "reset": lambda: keeper.reset(disk_mb=int(request.get("disk_mb", 0))),
+            "reset": lambda: keeper.reset(
+                disk_mb=int(request.get("disk_mb", 0)),
+                above=Path(request["above"]) if request.get("above") else None,
+            ),
             "start": keeper.start,
             "stop": keeper.stop,
             "cut": lambda: keeper.connect(up=False),

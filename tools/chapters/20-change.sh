@@ -1,63 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Chapter: a change from asking to closing, on record here and in a real ticket system.
-SERVED=""
-TRACKED=""
-
-end_servers() {
-    [ -z "$SERVED" ] || kill -TERM "$SERVED" 2>/dev/null || true
-    [ -z "$TRACKED" ] || kill -TERM "$TRACKED" 2>/dev/null || true
-    wait $SERVED $TRACKED 2>/dev/null || true
-    SERVED=""
-    TRACKED=""
-}
-before_end end_servers
-
-wait_for() { # a file, and the seconds to wait for it
-    left=$(($2 * 5))
-    until [ -s "$1" ]; do
-        left=$((left - 1))
-        [ "$left" -gt 0 ] || { note "$1 did not come"; exit 5; }
-        sleep 0.2
-    done
-}
-
 if may_have_lab; then need_lab; else site; fi
 
-say "Chapter: change. First a ticket system: a real Roundup, as the head office would run one."
-mkdir -p "$WORK/tracker"
-python -m tests.servers.roundup "$WORK/tracker" >"$WORK/tickets.yml" 2>"$WORK/tracker.log" &
-TRACKED=$!
-wait_for "$WORK/tickets.yml" 60
-sleep 1
-TICKETS_URL=$(sed -n 's/^url: //p' "$WORK/tickets.yml")
-note "  Roundup answers at $TICKETS_URL"
-
-say "Who may ask, and who may say yes: the people file. Wei asks; Na heads the department."
-cat >"$WORK/people.yml" <<'PEOPLE'
-people:
-  wei:
-    name: 王伟
-    roles: [operator]
-  na:
-    name: 李娜
-    roles: [department_head]
-PEOPLE
-cat "$WORK/people.yml"
-{
-    printf 'tickets:\n'
-    sed 's/^/  /' "$WORK/tickets.yml"
-    printf 'people:\n  file: people.yml\n'
-    printf 'controller:\n  listen: 127.0.0.1:0\n'
-} >>"$STOREWARDEN_CONFIG"
-for name in wei na; do
-    show storewarden person token "$name" --output "$WORK/$name.token"
-done
-
-say "The controller: API, tickets, reminders. It is one process; killing it loses nothing."
-storewarden serve >"$WORK/serve.out" 2>"$WORK/serve.log" &
-SERVED=$!
-wait_for "$WORK/serve.out" 60
-cat "$WORK/serve.out"
+say "Chapter: change."
+need_service
 
 say "Wei asks for a change."
 TARGET=localhost
@@ -96,4 +42,3 @@ else
     say "The journal still fits together, the refused attempts included."
     tell storewarden ledger verify
 fi
-end_servers

@@ -24,8 +24,10 @@ _SPOKEN = (  # requirepass secret; enable secret 9 $9$..; snmp-server community 
     r"(?P<secret>\S+)"
 )
 _CRYPT = r"(?P<lead>)(?P<secret>\$[0-9a-z]{1,6}\$[./0-9A-Za-z$=,]{8,})"
+# as databases store them: PostgreSQL's two methods, MariaDB's and MySQL's own
+_STORED = r"(?P<lead>)(?P<secret>SCRAM-SHA-256\$\S+|\bmd5[0-9a-f]{32}\b|(?<!\w)\*[0-9a-f]{40}\b)"
 _URL = r"(?P<lead>://[^\s:/@]*:)(?P<secret>[^\s@/]+)(?=@)"
-_SECRETS = [re.compile(text, re.I) for text in (_CRYPT, _URL, _ASSIGNED, _SPOKEN)]
+_SECRETS = [re.compile(text, re.I) for text in (_CRYPT, _STORED, _URL, _ASSIGNED, _SPOKEN)]
 _SECRET_KEYS = re.compile(r"(requirepass|masterauth|secret|token|passphrase|private_?key)$", re.I)
 _HASHED = re.compile(r"[\"']?sha256:[0-9a-f]{12}[\"']?$")
 

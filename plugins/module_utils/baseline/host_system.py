@@ -142,14 +142,16 @@ class HostSystem(System):
 
     # -- commands -----------------------------------------------------------------------------
 
-    def _run(self, argv: tuple[str, ...]) -> CommandResult:
+    def _run(
+        self, argv: tuple[str, ...], environment: dict[str, str] | None = None
+    ) -> CommandResult:
         try:
             child = subprocess.Popen(
                 _located(argv, self._environment["PATH"]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=self._environment,
+                env={**self._environment, **(environment or {})},
                 cwd="/",
                 start_new_session=True,
             )

@@ -19,6 +19,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_err
 
 _PROTOCOLS = ("icmp", "icmpv6", "igmp", "esp", "ah", "tcp", "udp", "sctp", "dccp")
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}  # as iptables writes l4proto
+_LISTS = ("ports", "source_ports", "sources", "destinations", "iif", "states")
 _DEPTH = 16  # the kernel's own limit on jumps
 
 
@@ -86,7 +87,8 @@ def counters(objects: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def accepts(objects: list[dict[str, Any]], hook: str) -> list[dict[str, Any]]:
-    """What is let through: proto, port (number, "lo-hi" or None = any), sources, iif, states."""
+    """What is let through: proto, port (number, "lo-hi" or None = any), sources, iif, states; and
+    ``destinations`` and ``source_ports`` where a rule names them."""
     rules = _Rules(objects)
     found: list[dict[str, Any]] = []
     for chain in rules.base(hook):
@@ -111,7 +113,7 @@ def basics(objects: list[dict[str, Any]], hook: str) -> list[str]:
 
 def _anything() -> dict[str, Any]:
     """A packet of which nothing is known; ``unread``: a match that cannot be told."""
-    lists: dict[str, Any] = {name: [] for name in ("ports", "sources", "iif", "states")}
+    lists: dict[str, Any] = {name: [] for name in _LISTS}
     return {**lists, "proto": None, "counter": None, "unread": None}
 
 
@@ -181,9 +183,14 @@ def _narrow(seen: dict[str, Any], left: Any, values: list[str], negated: bool) -
     if payload.get("field") == "dport":
         seen["ports"] = values
         seen["proto"] = payload["protocol"] if payload["protocol"] != "th" else seen["proto"]
+    elif payload.get("field") == "sport":
+        seen["source_ports"] = values
+        seen["proto"] = payload["protocol"] if payload["protocol"] != "th" else seen["proto"]
     elif payload.get("field") == "saddr":
         # a set may be listed in the order of its hashes, which a reload changes
         seen["sources"] = seen["sources"] + sorted(values)
+    elif payload.get("field") == "daddr":
+        seen["destinations"] = seen["destinations"] + sorted(values)
     elif meta.get("key") in ("iif", "iifname", "oif", "oifname"):
         seen["iif"] = values
     elif meta.get("key") in ("l4proto", "protocol") or payload.get("field") in (
@@ -227,6 +234,9 @@ def _entries(condition: dict[str, Any]) -> list[dict[str, Any]]:
 def _finished(condition: dict[str, Any]) -> dict[str, Any]:
     entry = {name: condition[name] for name in ("proto", "sources", "iif", "states", "counter")}
     entry["port"] = condition.get("port")
+    for name in ("destinations", "source_ports"):
+        if condition[name]:
+            entry[name] = condition[name]
     if condition.get("policy"):
         entry["policy"] = True
     return entry

@@ -12,6 +12,7 @@ PERMISSION = "permission"  # the kernel or the tool refused to show it
 TOOL = "tool"  # a command that is needed is not installed
 OUTPUT = "output"  # something answered, and the answer makes no sense
 QUERY = "query"  # the control asks for something the getter does not know
+RECORD = "record"  # the saved record to be judged is missing, incomplete or too old
 
 _CHINESE = {
     TIMEOUT: "超时",
@@ -19,6 +20,7 @@ _CHINESE = {
     TOOL: "缺少命令",
     OUTPUT: "输出无法解读",
     QUERY: "控制项的查询有误",
+    RECORD: "备份记录缺失、不完整或已过期",
 }
 
 

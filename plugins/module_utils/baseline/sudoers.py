@@ -53,11 +53,12 @@ class Sudoers:
             name, _equals, members = definition.partition("=")
             self._aliases[name.strip()] = _list(members)
 
-    def _expanded(self, names: list[str], seen: tuple[str, ...] = ()) -> list[str]:
+    def expanded(self, names: list[str], seen: tuple[str, ...] = ()) -> list[str]:
+        """The names with aliases resolved."""
         found: list[str] = []
         for name in names:
             if name in self._aliases and name not in seen:
-                found += self._expanded(self._aliases[name], (*seen, name))
+                found += self.expanded(self._aliases[name], (*seen, name))
             else:
                 found.append(name)
         return found
@@ -69,7 +70,7 @@ class Sudoers:
             match = re.match(r"Defaults(?:([@:!>])\s*(\S+))?\s+(.*)$", statement)
             if match:
                 scope = (match.group(1) or "") + (match.group(2) or "")
-                found += [(scope, one) for one in _settings(match.group(3))]
+                found += [(scope, one) for one in settings_of(match.group(3))]
         return found
 
     def defaults(self) -> list[str]:
@@ -91,11 +92,11 @@ class Sudoers:
             left, right = statement.split("=", 1)
             if re.search(r"\bNOPASSWD\s*:", right):
                 users = re.sub(r"\s*,\s*", ",", left.strip()).split()[0]
-                found += self._expanded(_list(users))
+                found += self.expanded(_list(users))
         for setting in self.defaults():
             match = re.match(r"(?::(\S+) )?!authenticate$", setting)
             if match:
-                found += self._expanded(_list(match.group(1) or "ALL"))
+                found += self.expanded(_list(match.group(1) or "ALL"))
             exempt = re.search(r"\bexempt_group=(\S+)", setting)
             found += ["%" + exempt.group(1)] if exempt else []
         return list(dict.fromkeys(found))
@@ -128,7 +129,7 @@ def _list(text: str) -> list[str]:
     return [one.strip().strip('"') for one in text.split(",") if one.strip()]
 
 
-def _settings(text: str) -> list[str]:
+def settings_of(text: str) -> list[str]:
     """Settings separated by commas outside quotes, without quotes and blanks around the sign."""
     found = re.findall(r'((?:"[^"]*"|[^,"])+)', text)
     parts = [re.sub(r"\s*([+-]?=)\s*", r"\1", one.strip(), count=1) for one in found]

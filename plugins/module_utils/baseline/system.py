@@ -69,7 +69,9 @@ class System(abc.ABC):
         ...
 
     @abc.abstractmethod
-    def _run(self, argv: tuple[str, ...]) -> CommandResult: ...
+    def _run(
+        self, argv: tuple[str, ...], environment: dict[str, str] | None = None
+    ) -> CommandResult: ...
 
     def user_name(self, uid: int) -> str:
         """The name of a user id, or the number as text."""
@@ -135,10 +137,14 @@ class System(abc.ABC):
         """Existing paths that match, sorted by file name; a pattern without wildcards is itself."""
         return self.remember(("glob", pattern), lambda: self._glob_now(pattern))
 
-    def run(self, argv: list[str]) -> CommandResult:
-        """The answer of a command (see HostSystem for how it is run)."""
+    def run(self, argv: list[str], environment: dict[str, str] | None = None) -> CommandResult:
+        """The answer of a command (see HostSystem for how it is run).
+
+        ``environment`` is for secrets, which every user of the host could read in ``argv``.
+        """
         words = tuple(argv)
-        return self.remember(("run", words), lambda: self._run(words))
+        given = tuple(sorted((environment or {}).items()))
+        return self.remember(("run", words, given), lambda: self._run(words, environment))
 
     def ask(self, argv: list[str]) -> str:
         """The output of a command that must be there and must succeed, else ProbeError."""

@@ -61,11 +61,19 @@ def load_waivers(
     cannot be read, a malformed waiver, an unknown control, and a waiver that
     covers no device. Expired ones are loaded: they are for a warning.
     """
+    waivers = read_waivers(places, severities)
+    for orphan in orphans(waivers, devices):
+        _fail(orphan.source, f"the waiver for {orphan.control} covers no device of the inventory")
+    return waivers
+
+
+def read_waivers(
+    places: Sequence[Path], severities: Mapping[str, Severity]
+) -> tuple[Waiver, ...]:
+    """The same without asking whether they cover anything: for those who list them."""
     waivers = tuple(waiver for file in _files(places) for waiver in _read(file))
     for waiver in waivers:
         _check(waiver, severities)
-    for orphan in orphans(waivers, devices):
-        _fail(orphan.source, f"the waiver for {orphan.control} covers no device of the inventory")
     return waivers
 
 

@@ -11,15 +11,19 @@ import typer
 import storewarden
 from storewarden.cli.audit import audit, report
 from storewarden.cli.change import change
+from storewarden.cli.compliance import compliance
 from storewarden.cli.doctor import doctor
+from storewarden.cli.drift import drift
 from storewarden.cli.exits import Exit
 from storewarden.cli.group import Group
+from storewarden.cli.harden import harden
 from storewarden.cli.init import init
 from storewarden.cli.ledger import ledger
 from storewarden.cli.notify import notify
 from storewarden.cli.outbox import outbox
 from storewarden.cli.person import person
 from storewarden.cli.serve import serve
+from storewarden.cli.waiver import waiver
 from storewarden.cli.window import window
 
 app = typer.Typer(
@@ -48,6 +52,10 @@ def storewarden_command(
 
 app.command()(audit)
 app.command()(report)
+app.command()(compliance)
+app.add_typer(drift, name="drift")
+app.add_typer(waiver, name="waiver")
+app.add_typer(harden, name="harden")
 app.add_typer(change, name="change")
 app.add_typer(person, name="person")
 app.add_typer(ledger, name="ledger")

@@ -102,8 +102,17 @@ def deliver(report: AuditReport, shape: Format, page: Page, output: Path | None)
     else:  # a page of HTML helps nobody on a terminal
         output = Path(f"storewarden-{report.audit.id}.html")
         text = rendered(report, shape, page)
-    _replace(output, text, report.audit.id)
+    _replace(output, text, f"the audit is recorded: storewarden report {report.audit.id}")
     say(f"report written to {output}")
+
+
+def write_out(text: str, output: Path | None) -> None:
+    """Write ``text`` to stdout or, whole or not at all, to ``output``."""
+    if output is None:
+        _print_whole(text.encode("utf-8", "backslashreplace"))
+        return
+    _replace(output, text, "")
+    say(f"written to {output}")
 
 
 def _print_whole(data: bytes) -> None:
@@ -120,7 +129,7 @@ def _in_place(output: Path) -> bool:
     return output.exists() and not output.is_file()
 
 
-def _replace(output: Path, text: str, audit: str) -> None:
+def _replace(output: Path, text: str, hint: str) -> None:
     try:
         if _in_place(output):
             with output.open("w", encoding="utf-8", errors="backslashreplace") as stream:
@@ -131,7 +140,7 @@ def _replace(output: Path, text: str, audit: str) -> None:
         raise AdapterError(
             f"cannot be written: {error.strerror}",
             where=str(output),
-            hint=f"the audit is recorded: storewarden report {audit}",
+            hint=hint,
         ) from error
 
 

@@ -14,7 +14,7 @@ from storewarden.cli.options import Config, say, site_config
 from storewarden.domain.errors import ConfigInvalid, Refused
 from storewarden.ports.outbox import Delivery
 from storewarden.wiring import Site, open_site
-from storewarden.wiring.site import operator
+from storewarden.wiring.here import operator
 
 if TYPE_CHECKING:
     from storewarden.config import SiteConfig

@@ -64,8 +64,8 @@ def list_people(
 ) -> int:
     """List people, their roles, and until when they have a token."""
     from storewarden.flows.person_tokens import list_people as listed  # noqa: PLC0415
+    from storewarden.wiring.here import operator  # noqa: PLC0415
     from storewarden.wiring.people import token_parts  # noqa: PLC0415
-    from storewarden.wiring.site import operator  # noqa: PLC0415
 
     settings = site_config(config)
     with open_site(settings) as site:
@@ -113,8 +113,8 @@ def token(
 ) -> int:
     """Make a token for somebody, into a file that only you can read."""
     from storewarden.flows.person_tokens import issue_token  # noqa: PLC0415
+    from storewarden.wiring.here import operator  # noqa: PLC0415
     from storewarden.wiring.people import token_parts  # noqa: PLC0415
-    from storewarden.wiring.site import operator  # noqa: PLC0415
 
     settings = site_config(config)
     zone = ZoneInfo(settings.site.timezone)
@@ -130,8 +130,8 @@ def token(
 def withdraw(name: Name, *, config: Config = None) -> int:
     """Accept none of somebody's tokens any more, from now on."""
     from storewarden.flows.person_tokens import withdraw_tokens  # noqa: PLC0415
+    from storewarden.wiring.here import operator  # noqa: PLC0415
     from storewarden.wiring.people import token_parts  # noqa: PLC0415
-    from storewarden.wiring.site import operator  # noqa: PLC0415
 
     with open_site(site_config(config)) as site:
         ended = withdraw_tokens(token_parts(site, operator()), name)

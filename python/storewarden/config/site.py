@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from storewarden.config.changes import ChangesConfig
+from storewarden.config.compliance import ComplianceConfig
 from storewarden.config.controller import ControllerConfig
 from storewarden.config.fields import (
     AtOnce,
@@ -131,6 +132,7 @@ class SiteConfig(_Section):
     vault: VaultConfig = VaultConfig()
     windows: WindowsConfig = WindowsConfig()
     records: RecordsConfig = RecordsConfig()
+    compliance: ComplianceConfig = ComplianceConfig()
 
     @property
     def folder(self) -> Path | None:

@@ -60,6 +60,7 @@ def run_audit(parts: AuditParts, request: AuditRequest, watch: Watcher = unwatch
             clock=parts.clock,
             devices=ready.devices,
             watch=watch,
+            contact=parts.contact,
         ).collect_all(parts.claims)
         before = parts.ledger.audit("last")
         about = _opened(parts.ledger, request, ready, ident, before)
@@ -134,6 +135,7 @@ def _collected(
         wanted=ready.names,
         hosts=tuple(ready.inventory.hosts),
         watch=watch,
+        contact=parts.contact,
     )
     with parts.interruption() as stop:
         return collector.run(

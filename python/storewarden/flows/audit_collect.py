@@ -19,7 +19,7 @@ from storewarden.domain.errors import LedgerConflict, StorewardenError
 from storewarden.domain.estate.device import Device
 from storewarden.flows.audit_findings import audited_in, host_audit, plain
 from storewarden.flows.audit_progress import Progress, Step, Watcher
-from storewarden.flows.audit_ready import Claims
+from storewarden.flows.audit_ready import Claims, Contact, no_contact
 from storewarden.flows.shards import run_ids, run_sharded
 from storewarden.ports.clock import Clock
 from storewarden.ports.ledger import Ledger
@@ -68,6 +68,7 @@ class Collector:
     wanted: Sequence[str]
     hosts: tuple[str, ...]
     watch: Watcher
+    contact: Contact = no_contact
     _known: dict[str, HostAudit] = field(default_factory=dict)
     _recorded: set[str] = field(default_factory=set)
     _drift: list[Drift] = field(default_factory=list)
@@ -109,6 +110,7 @@ class Collector:
             case kind if kind in _MISSED:
                 self._show(run, event.host, _MISSED[kind].value, event.message)
             case _ if audited_in(event.report) is not None:
+                self.contact(event.host, event.report)
                 ok = HostResult(host=event.host, status=HostStatus.OK, report=event.report)
                 self._take(host_audit(ok, self.devices.get(event.host), self.wanted))
                 self._show(run, event.host, AuditState.AUDITED.value, "")
@@ -207,6 +209,7 @@ class Earlier:
     clock: Clock
     devices: Mapping[str, Device]
     watch: Watcher
+    contact: Contact = no_contact
 
     def collect_all(self, claims: Claims) -> None:
         """Every audit with runs, and every one without an end, that nobody alive drives."""
@@ -248,6 +251,7 @@ class Earlier:
         for host in result.hosts.values():
             if host.host not in asked:
                 continue
+            self.contact(host.host, host.report)
             audited = host_audit(host, self.devices.get(host.host), audit.controls)
             if audited.state is AuditState.AUDITED:
                 taken += self._recorded(audit.id, audited)

@@ -40,6 +40,15 @@ Raises ConfigInvalid for one that is malformed or covers nothing.
 """
 
 
+type Contact = Callable[[str, Mapping[str, object]], None]
+"""Told every report of every host: it may carry more than was asked for (undo records). Never
+raises, since the audit must go on."""
+
+
+def no_contact(_host: str, _report: Mapping[str, object]) -> None:
+    """Looks at nothing else."""
+
+
 class Claims(Protocol):
     """Which audits somebody alive is driving."""
 
@@ -68,6 +77,7 @@ class AuditParts:
     interruption: Interruption
     zone_known: Callable[[str], bool]
     waivers: WaiverSource | None = None
+    contact: Contact = no_contact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +151,7 @@ def prepare(parts: AuditParts, request: AuditRequest) -> Ready:
     chosen = everything
     if request.limit:
         chosen = everything.only(tuple(_resolve(parts.inventory, request, request.limit).hosts))
-    facts = _facts(everything, estate)
+    facts = device_facts(everything, estate)
     waivers = _waivers(parts, request, facts)
     book = WaiverBook(waivers=waivers, devices=facts, now=now, zone=request.zone)
     return Ready(
@@ -189,7 +199,7 @@ def _guard(ledger: Ledger, request: AuditRequest, count: int, now: datetime) -> 
     ledger.remember_host_count(request.scope, count, now)
 
 
-def _facts(inventory: FrozenInventory, estate: Estate) -> dict[str, DeviceFacts]:
+def device_facts(inventory: FrozenInventory, estate: Estate) -> dict[str, DeviceFacts]:
     """What waivers can ask of every device of the estate, by host."""
     groups: dict[str, set[str]] = {}
     for group, members in inventory.groups.items():

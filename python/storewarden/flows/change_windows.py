@@ -38,10 +38,15 @@ class ChangeWindows:
         self._devices = devices
         self._almanac = almanac
 
-    def judge_start(self, change: Change, now: datetime) -> Circumstances:
-        """Why it may not start now, and which of its stores trade at this moment."""
+    def judge_start(
+        self, change: Change, now: datetime, needs: timedelta = timedelta(0)
+    ) -> Circumstances:
+        """Why it may not start now, and which of its stores trade at this moment.
+
+        ``needs`` is how long the work that begins now takes, where that is known.
+        """
         try:
-            return self._judged(change, now)
+            return self._judged(change, now, needs)
         except StorewardenError:
             if change.draft.kind is Kind.EMERGENCY:
                 return Circumstances()
@@ -65,7 +70,7 @@ class ChangeWindows:
             starts = max(each for each in nexts if each is not None)
         return None
 
-    def _judged(self, change: Change, now: datetime) -> Circumstances:
+    def _judged(self, change: Change, now: datetime, needs: timedelta) -> Circumstances:
         almanac, operation = self._almanac(), operation_of(change.draft)
         devices = self._of(iter(change.hosts))
         gone = sorted(set(change.hosts) - {device.name for device in devices})
@@ -76,7 +81,9 @@ class ChangeWindows:
             )
         answers = []
         for members in _alike(devices, almanac, operation):
-            asked = Question(device=members[0], operation=operation, override=override_of(change))
+            asked = Question(
+                device=members[0], operation=operation, needs=needs, override=override_of(change)
+            )
             answers.append((members, judge(asked, almanac, now)))
         against = [(members, answer) for members, answer in answers if not answer.allowed]
         trading = tuple(sorted({each.store or each.name for each in devices if _open(each, now)}))

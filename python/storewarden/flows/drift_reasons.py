@@ -7,7 +7,7 @@ is changed through the tool only, never by hand).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from storewarden.domain.baseline.drift import ChangeSpan, explained
@@ -15,8 +15,18 @@ from storewarden.domain.change.record import Change
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.reports import AuditReport
 
+type Sessions = Callable[[Change], Iterable[ChangeSpan]]
+"""When the runs of a standing change worked, and on which hosts: it is never started itself."""
 
-def with_reasons(report: AuditReport, book: ChangeBook) -> AuditReport:
+
+def no_sessions(_change: Change) -> Iterable[ChangeSpan]:
+    """Nobody knows."""
+    return ()
+
+
+def with_reasons(
+    report: AuditReport, book: ChangeBook, sessions: Sessions = no_sessions
+) -> AuditReport:
     """The report with the number of its change at every drift that has one."""
     if not report.drift:
         return report
@@ -26,7 +36,9 @@ def with_reasons(report: AuditReport, book: ChangeBook) -> AuditReport:
         for host in sorted({drift.host for drift in report.drift})
         for change in book.changes(host=host)
     }
-    return replace(report, drift=explained(report.drift, spans(found.values())))
+    standing = [each for each in found.values() if each.standing is not None]
+    runs = (span for change in standing for span in sessions(change))
+    return replace(report, drift=explained(report.drift, (*spans(found.values()), *runs)))
 
 
 def spans(changes: Iterable[Change]) -> tuple[ChangeSpan, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ticket channel: every change is a ticket, every journal entry of it one note.
+"""The ticket channel: each change and drift ticket is a ticket, each of its entries a note.
 
 The journal is the truth and the cursor says how far it was copied, so an outage of the
 ticket system delays nothing here and loses nothing there. What can go wrong, and the rule:
@@ -20,25 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from storewarden.domain.change.events import ChangeEvent, Decision, EventKind
-from storewarden.domain.change.people import CLOCKWORK
+from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.plain import entry_kind
-from storewarden.domain.change.record import Change
 from storewarden.domain.errors import AdapterError, LedgerConflict, StorewardenError
 from storewarden.domain.outbox.delivery import BackOff, Failure, next_try, still_waits
 from storewarden.domain.outbox.delivery_words import BLOCKED
 from storewarden.domain.outbox.ledger_words import PARKED
 from storewarden.domain.outbox.notice import Event
-from storewarden.domain.outbox.ticket import (
-    Voice,
-    ends_ticket,
-    note_key,
-    note_words,
-    resolution,
-    ticket_words,
-)
+from storewarden.domain.outbox.ticket import Voice, note_key
+from storewarden.flows.mirror_subjects import Subject, Subjects
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.clock import Clock
+from storewarden.ports.drift_tickets import DriftBook
 from storewarden.ports.evidence import EvidenceStore
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import JournalEntry, Ledger
@@ -51,7 +44,6 @@ _LONGEST = timedelta(minutes=1)  # of one round, however slowly the system answe
 _REMEMBERED = 500
 _HOPELESS = 40  # as good as so many failures: a person has to act, so there is no hurry
 _IN_A_ROW = 3  # failures of different tickets, until it is the system that is away
-_TICKET_KIND = entry_kind(EventKind.TICKET)
 _EVIDENCE_KIND = entry_kind(EventKind.EVIDENCE)
 
 
@@ -62,6 +54,7 @@ class MirrorParts:
     system: TicketSystem
     outbox: Outbox
     book: ChangeBook
+    drift: DriftBook
     ledger: Ledger
     evidence: EvidenceStore
     clock: Clock
@@ -75,6 +68,7 @@ class Mirror:
 
     def __init__(self, parts: MirrorParts) -> None:
         self._parts = parts
+        self._subjects = Subjects(book=parts.book, drift=parts.drift, clock=parts.clock)
         self.name = f"mirror:{parts.system.name}"
         self.every = timedelta(seconds=30)
         self.channel = channel_of(parts.system.name)
@@ -119,15 +113,15 @@ class Mirror:
             self._failed(holder.delivery, refusal.error, round_)
 
     def _pass_on(self, progress: _Progress, round_: _Round) -> None:
-        change = self._parts.book.change(progress.delivery.subject)
-        if change is None:
-            raise _Refusal(AdapterError("there is no such change in the ledger"))
-        ticket = self._ticket(progress, change)
+        subject = self._subjects.find(progress.delivery.subject)
+        if subject is None:
+            raise _Refusal(AdapterError("there is no such change or drift ticket in the ledger"))
+        ticket = self._ticket(progress, subject)
         entries = self._parts.outbox.entries(progress.delivery, limit=round_.left)
         for entry in entries:
             if self._is_over(round_):
                 return
-            self._copy(ticket, change, entry)
+            self._copy(ticket, subject, entry)
             progress.delivery = self._parts.outbox.arrived(progress.delivery, entry.sequence)
             round_.count()
         if not entries:  # nothing is due after all: never the same subject again and again
@@ -137,13 +131,13 @@ class Mirror:
         """Whether what is left has to wait for the next round, or the next controller."""
         return self._parts.stopping() or self._parts.clock.now() > round_.ends
 
-    def _ticket(self, progress: _Progress, change: Change) -> str:
-        """The id of the change's ticket, opened when there is none; the ledger knows it then."""
+    def _ticket(self, progress: _Progress, subject: Subject) -> str:
+        """The id of the subject's ticket, opened when there is none; the ledger knows it then."""
         known = progress.delivery.receipt.get("ticket", "")
         if not known:
-            words = ticket_words(change, self._parts.voice)
+            words = subject.ticket(self._parts.voice)
             draft = TicketDraft(
-                run_id=change.number, title=words.title, body=words.body, fields=words.fields
+                run_id=subject.number, title=words.title, body=words.body, fields=words.fields
             )
             with _foreign():
                 opened = self._parts.system.open(draft)
@@ -151,42 +145,22 @@ class Mirror:
             receipt = {"ticket": opened.id, "url": opened.url}
             through = progress.delivery.through
             progress.delivery = self._parts.outbox.arrived(progress.delivery, through, receipt)
-        if change.tickets.get(self._parts.system.name) != known:
-            self._remember(change.number, known)
+        if subject.tickets.get(self._parts.system.name) != known:
+            subject.remember(self._parts.system.name, known)
         return known
 
-    def _remember(self, number: str, ticket: str) -> None:
-        system, at = self._parts.system.name, self._parts.clock.now()
-
-        def decide(change: Change) -> Decision:
-            if change.tickets.get(system) == ticket:
-                return Decision(events=())
-            return Decision(
-                events=(
-                    ChangeEvent(
-                        number=change.number,
-                        kind=EventKind.TICKET,
-                        at=at,
-                        by=CLOCKWORK,
-                        data={"system": system, "ticket": ticket},
-                    ),
-                )
-            )
-
-        self._parts.book.amend(number, f"ticket {system} {ticket}", decide)
-
-    def _copy(self, ticket: str, change: Change, entry: JournalEntry) -> None:
+    def _copy(self, ticket: str, subject: Subject, entry: JournalEntry) -> None:
         """One entry: a note, and the end of the ticket when it is that."""
         event = _event(entry)
-        if not self._is_about(entry):
+        if not subject.mirrored_by(event, self._parts.system.name):
             attachments, missing = self._attachments(entry)
-            text = note_words(event, entry.hash, self._parts.voice) + missing
-            key = note_key(change.number, entry.sequence, entry.hash)
+            text = subject.note(event, entry.hash, self._parts.voice) + missing
+            key = note_key(subject.number, entry.sequence, entry.hash)
             note = TicketNote(key=key, text=text, attachments=attachments)
-            self._write(ticket, change.number, note)
-        if ends_ticket(entry.kind):
+            self._write(ticket, subject.number, note)
+        if subject.ends(entry.kind):
             with _foreign():
-                self._parts.system.close(ticket, resolution(event, self._parts.voice))
+                self._parts.system.close(ticket, subject.resolution(event, self._parts.voice))
 
     def _write(self, ticket: str, subject: str, note: TicketNote) -> None:
         if subject not in self._noted:  # first time in this process, or after a failure
@@ -200,10 +174,6 @@ class Mirror:
         with _foreign():
             self._parts.system.note(ticket, note)
         there.add(note.key)
-
-    def _is_about(self, entry: JournalEntry) -> bool:
-        """Whether the entry only says that this very ticket was opened."""
-        return entry.kind == _TICKET_KIND and entry.body.get("system") == self._parts.system.name
 
     def _attachments(self, entry: JournalEntry) -> tuple[tuple[Attachment, ...], str]:
         """The document an entry speaks of; a remark instead when it is gone or altered."""

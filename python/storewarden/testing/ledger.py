@@ -22,6 +22,7 @@ from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflic
 from storewarden.ports.clock import Clock
 from storewarden.ports.journal import GENESIS, Sealed, canonical, digest, moment, seal, stamp
 from storewarden.ports.ledger import Anchor, Head, JournalEntry, Problem, Verification
+from storewarden.testing.drift_tickets import MemoryComplianceMonths, MemoryDriftTickets
 from storewarden.testing.records import MemoryChanges, MemoryOutbox
 
 _SAMPLES_KEPT = timedelta(days=40)
@@ -35,6 +36,7 @@ _RESERVED = (
     "channel unsubscribed",
     "records deleted",
     "ledger restored",
+    "compliance month closed",
 )
 
 
@@ -85,7 +87,7 @@ class MemoryLedger:
 
     def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
         """Add one entry; the same (run, step) again returns the first and adds nothing."""
-        if kind.startswith("change ") or kind in _RESERVED:
+        if kind.startswith(("change ", "drift ticket ")) or kind in _RESERVED:
             raise LedgerConflict(
                 f"entries of the kind {kind!r} are written by the ledger itself", where="journal"
             )
@@ -103,7 +105,17 @@ class MemoryLedger:
     @cached_property
     def outbox(self) -> MemoryOutbox:
         """What still has to reach other systems."""
-        return MemoryOutbox(self, self.changes)
+        return MemoryOutbox(self, self.changes, self.drift_tickets)
+
+    @cached_property
+    def drift_tickets(self) -> MemoryDriftTickets:
+        """The drift tickets in this ledger."""
+        return MemoryDriftTickets(self, self._every_audit)
+
+    @cached_property
+    def compliance(self) -> MemoryComplianceMonths:
+        """The months that were closed."""
+        return MemoryComplianceMonths(self, self._every_audit, self._over)
 
     def entry(self, run: str, step: str) -> JournalEntry | None:
         """The entry of one step, if it is there."""
@@ -119,8 +131,7 @@ class MemoryLedger:
         """The newest entry, as it is to be anchored."""
         if not self._entries:
             return Head(sequence=0, hash=GENESIS)
-        sealed, stored = self._entries[-1]
-        return Head(sequence=sealed.sequence, hash=stored)
+        return Head(sequence=len(self._entries), hash=self._entries[-1][1])
 
     def anchored(self, anchor: Anchor) -> JournalEntry:
         """Note that ``anchor`` was laid down outside; once per place and sequence."""
@@ -233,6 +244,12 @@ class MemoryLedger:
             controls=audit.controls,
             content=audit.content,
         )
+
+    def _over(self) -> set[str]:
+        return {each.id for each in self._audits.values() if each.outcome}
+
+    def _every_audit(self) -> list[Audit]:
+        return [each for each in map(self.audit, self._audits) if each is not None]
 
     def unfinished(self) -> tuple[str, ...]:
         """Audits that were begun and have not ended, oldest first."""

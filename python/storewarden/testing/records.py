@@ -15,6 +15,7 @@ from datetime import date, datetime
 from threading import RLock
 from typing import Protocol
 
+from storewarden.domain.baseline.drift_ticket import DriftTicket, is_ticket
 from storewarden.domain.change.events import ChangeEvent, Decision, EventKind
 from storewarden.domain.change.machine import fold
 from storewarden.domain.change.numbers import number_of, prefix_problem
@@ -46,6 +47,18 @@ class Writing(Protocol):
 
     def entries_of(self, run: str = "") -> list[JournalEntry]:
         """All entries, or those of one run, in order."""
+        ...
+
+
+class Subjects(Protocol):
+    """What the outbox needs of drift tickets."""
+
+    def tickets(self) -> tuple[DriftTicket, ...]:
+        """All of them."""
+        ...
+
+    def history(self, number: str) -> tuple[JournalEntry, ...]:
+        """The journal entries of one, in order."""
         ...
 
 
@@ -151,9 +164,11 @@ class MemoryChanges:
 class MemoryOutbox:
     """The outbox without a database."""
 
-    def __init__(self, ledger: Writing, changes: MemoryChanges) -> None:
+    def __init__(self, ledger: Writing, changes: MemoryChanges, drift: Subjects) -> None:
+        """``drift`` are the other subjects of ticket channels."""
         self._ledger = ledger
         self._changes = changes
+        self._drift = drift
         self._channels: dict[str, int] = {}
         self._stored: dict[tuple[str, str], Delivery] = {}
         self._mirrored: dict[str, set[str]] = {}
@@ -166,6 +181,7 @@ class MemoryOutbox:
             if channel in self._channels:
                 return
             ended = {change.number for change in self._changes.changes(states=_ENDED)}
+            ended |= {ticket.number for ticket in self._drift.tickets() if not ticket.open}
             entry = self._note("channel subscribed", channel, {"channel": channel})
             self._channels[channel] = entry.sequence
             self._mirrored[channel] = ended  # these are left out
@@ -265,9 +281,12 @@ class MemoryOutbox:
             return [""]
         left_out = self._mirrored[channel]
         numbers = [change.number for change in self._changes.changes()]
+        numbers += [ticket.number for ticket in self._drift.tickets()]
         return sorted(number for number in numbers if number not in left_out)
 
     def _entries(self, subject: str) -> list[JournalEntry]:
+        if is_ticket(subject):
+            return list(self._drift.history(subject))
         return list(self._changes.history(subject)) if subject else self._ledger.entries_of()
 
     def _delivery(self, channel: str, subject: str) -> Delivery:

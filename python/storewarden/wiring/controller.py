@@ -30,7 +30,9 @@ from storewarden.ports.engine import Duty, Engine
 from storewarden.ports.outbox import TICKET
 from storewarden.ports.reports import Format, Language, Page
 from storewarden.ports.tickets import Attachment, TicketSystem
+from storewarden.wiring.baseline import baseline_duties
 from storewarden.wiring.changes import change_rules
+from storewarden.wiring.forced import forced_duties
 from storewarden.wiring.notify import Channel, site_channels
 from storewarden.wiring.secrets import ledger_password, site_secrets
 from storewarden.wiring.single import Single, single_controller
@@ -127,7 +129,8 @@ class Controller:
         """The duties of this site."""
         mirrors = (self._mirror(self._system),) if self._system is not None else ()
         tellings = tuple(self._telling(channel) for channel in self._channels)
-        return (*mirrors, *tellings, self._reminding(), self._anchoring())
+        own = (*baseline_duties(self.site), *forced_duties(self.site))
+        return (*mirrors, *tellings, self._reminding(), self._anchoring(), *own)
 
     @cached_property
     def _system(self) -> TicketSystem | None:
@@ -175,6 +178,7 @@ class Controller:
             system=system,
             outbox=self.site.outbox,
             book=self.site.changes,
+            drift=self.site.ledger.drift_tickets,
             ledger=self.site.ledger,
             evidence=self.site.evidence,
             clock=self.site.clock,

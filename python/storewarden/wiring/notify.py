@@ -84,8 +84,8 @@ def send_trial(
     the other side did not take the message.
     """
     from storewarden.adapters.clock import SystemClock  # noqa: PLC0415
+    from storewarden.wiring.here import operator  # noqa: PLC0415
     from storewarden.wiring.secrets import site_secrets  # noqa: PLC0415
-    from storewarden.wiring.site import operator  # noqa: PLC0415
 
     known = config.notifications.channels
     if name not in known:

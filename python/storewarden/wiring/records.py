@@ -23,7 +23,8 @@ from storewarden.adapters.ledger.restore import Restored
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import Anchor, Problem, Verification
-from storewarden.wiring.site import Site, operator
+from storewarden.wiring.here import operator
+from storewarden.wiring.site import Site
 
 if TYPE_CHECKING:
     from storewarden.adapters.ledger import SqlLedger

@@ -15,10 +15,6 @@ Nothing is opened before it is needed: reading a recorded audit needs no Ansible
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,13 +35,17 @@ from storewarden.flows.audit_progress import Watcher, unwatched
 from storewarden.flows.audit_ready import Claims as AuditClaims
 from storewarden.flows.audit_report import ReportRequest, recorded_report
 from storewarden.flows.drift_reasons import with_reasons
+from storewarden.flows.harden_progress import HardenWatcher
+from storewarden.flows.harden_progress import unwatched as harden_unwatched
+from storewarden.flows.harden_status import worked
 from storewarden.ports.clock import Clock
 from storewarden.ports.content import Content
 from storewarden.ports.inventory import Inventory
 from storewarden.ports.ledger import Verification
 from storewarden.ports.reports import AuditReport, Format, Page
-from storewarden.ports.runner import FrozenInventory, Runner, SecretFiles
+from storewarden.ports.runner import Runner, SecretFiles
 from storewarden.wiring.claims import Claims
+from storewarden.wiring.here import operator, this_machine
 from storewarden.wiring.interrupts import interruption
 
 if TYPE_CHECKING:  # pydantic behind it costs 0.3 s, and --help needs none of it
@@ -55,12 +55,13 @@ if TYPE_CHECKING:  # pydantic behind it costs 0.3 s, and --help needs none of it
     from storewarden.flows.change_desk import ChangeDesk, DeskParts
     from storewarden.flows.change_index import ChangeIndex
     from storewarden.flows.change_items import EstateItems
+    from storewarden.flows.harden_ready import WorkDesk
     from storewarden.ports.changes import ChangeBook
     from storewarden.ports.evidence import EvidenceStore
+    from storewarden.ports.harden import HardenReport, HardenStatus
     from storewarden.ports.outbox import Outbox
     from storewarden.ports.people import People
-
-LOCAL = "localhost"
+    from storewarden.wiring.harden import HardenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +203,47 @@ class Site:
 
     def audit(self, options: AuditOptions | None = None, watch: Watcher = unwatched) -> AuditReport:
         """Audit and record; the report. Raises the leaves of ``domain.errors``."""
-        report = run_audit(self._parts(), self._request(options or AuditOptions()), watch)
-        return self._with_reasons(report)
+        request = self.audit_request(options or AuditOptions())
+        return self.audited(run_audit(self.audit_parts(), request, watch))
+
+    def audited(self, report: AuditReport) -> AuditReport:
+        """What follows every audit; the report with the changes that explain its drift."""
+        from storewarden.wiring.baseline import after_audit  # noqa: PLC0415
+
+        return self._with_reasons(after_audit(self, report))
+
+    def harden_plan(
+        self,
+        options: HardenOptions,
+        desk: WorkDesk | None = None,
+        watch: HardenWatcher = harden_unwatched,
+    ) -> HardenReport:
+        """What hardening would do; with ``options.change`` (which needs a desk) on its hosts."""
+        from storewarden.wiring import harden  # noqa: PLC0415
+
+        return harden.plan(self, options, desk, watch)
+
+    def harden_start(
+        self, options: HardenOptions, desk: WorkDesk, watch: HardenWatcher = harden_unwatched
+    ) -> HardenReport:
+        """Harden on a change, as whoever stands at ``desk`` (``change_desk(person)``)."""
+        from storewarden.wiring import harden  # noqa: PLC0415
+
+        return harden.start(self, options, desk, watch)
+
+    def harden_undo(
+        self, options: HardenOptions, desk: WorkDesk, watch: HardenWatcher = harden_unwatched
+    ) -> HardenReport:
+        """Take back what a change has fixed."""
+        from storewarden.wiring import harden  # noqa: PLC0415
+
+        return harden.undo(self, options, desk, watch)
+
+    def harden_status(self, change: str) -> HardenStatus:
+        """What was done on a change, per host and apply group."""
+        from storewarden.wiring import harden  # noqa: PLC0415
+
+        return harden.status(self, change)
 
     def report(self, audit: str = "last", *, since: str = "") -> AuditReport:
         """A recorded audit again, without touching a host."""
@@ -227,7 +267,9 @@ class Site:
 
     def _with_reasons(self, report: AuditReport) -> AuditReport:
         """An audit that the ledger could not take cannot be explained from it either."""
-        return report if report.unrecorded else with_reasons(report, self.changes)
+        if report.unrecorded:
+            return report
+        return with_reasons(report, self.changes, lambda each: worked(self.ledger, each.number))
 
     def require_ledger(self) -> None:
         """Who only reads makes none: an empty new one would be "OK" where one was deleted."""
@@ -247,7 +289,10 @@ class Site:
         opened = "ledger" in self.__dict__
         return opened or bool(schema_on(str(self.config.ledger), ledger_password(self.config)))
 
-    def _parts(self) -> AuditParts:
+    def audit_parts(self) -> AuditParts:
+        """What audits of this site work with."""
+        from storewarden.wiring.harden import record_reader  # noqa: PLC0415
+
         return AuditParts(
             runner=self.runner,
             inventory=self.inventory,
@@ -258,6 +303,7 @@ class Site:
             interruption=interruption,
             zone_known=available_timezones().__contains__,
             waivers=self._waivers if self.config.audit.waivers_dir else None,
+            contact=record_reader(self),
         )
 
     def _waivers(
@@ -268,7 +314,8 @@ class Site:
         places = [place for place in (self.config.audit.waivers_dir,) if place]
         return load_waivers(places, severities=severities, devices=devices)
 
-    def _request(self, options: AuditOptions) -> AuditRequest:
+    def audit_request(self, options: AuditOptions) -> AuditRequest:
+        """The options with the site's settings."""
         config, bar = self.config, options.fail_under
         own = Fraction(str(config.audit.fail_under))
         return AuditRequest(
@@ -309,30 +356,6 @@ class Site:
 def open_site(config: SiteConfig) -> Site:
     """The site of ``config``."""
     return Site(config)
-
-
-def this_machine() -> FrozenInventory:
-    """An inventory of this machine alone, without becoming root when nobody is."""
-    variables: dict[str, object] = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-    }
-    if os.geteuid() != 0:
-        variables["ansible_become"] = False
-    return FrozenInventory(hosts={LOCAL: variables}, source=f"this machine ({_node()})")
-
-
-def operator() -> str:
-    """Who runs this, as far as the system knows: under sudo, who called it."""
-    try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (OSError, KeyError):
-        user = f"uid {os.getuid()}"
-    return f"{user}@{_node()}"
-
-
-def _node() -> str:
-    return socket.gethostname() or LOCAL
 
 
 def rendered(report: AuditReport, shape: Format, page: Page) -> str:

@@ -300,7 +300,7 @@ def test_sql_refuses_everything_but_one_question(bench: Bench, statement: Any) -
         bench.look("sql", engine="sqlite", database="/x", statement=statement)
 
 
-def test_sql_postgresql_and_mariadb_rows(bench: Bench) -> None:
+def test_sql_answers_of_show_and_of_a_refusal(bench: Bench) -> None:
     bench.script("runuser", r"printf 'on\037x y\noff\037\n'")
     query = {"statement": "SHOW ssl", "engine": "postgresql"}
     assert bench.look("sql", **query) == [["on", "x y"], ["off", ""]]

@@ -331,17 +331,3 @@ def test_logrotate_including_itself_is_an_error(bench: Bench) -> None:
     bench.files({"/etc/logrotate.conf": "include /etc/logrotate.conf\n"})
     with pytest.raises(ProbeError, match="includes itself"):
         bench.look("logrotate", path="/a")
-
-
-# -- saved device configurations ---------------------------------------------------------------
-
-
-def test_netcfg_sections() -> None:
-    text = "line vty 0 4\n transport input ssh\n exec-timeout 5 0\nline con 0\n exec-timeout 0 0\n"
-    look = Bench.look_without_host
-    assert look("netcfg", text=text, match="exec-timeout", section="^line vty") == [
-        "exec-timeout 5 0"
-    ]
-    assert look("netcfg", text=text, match="^line") == ["line vty 0 4", "line con 0"]
-    with pytest.raises(ProbeError, match="no saved configuration"):
-        look("netcfg", text=None, match="x")

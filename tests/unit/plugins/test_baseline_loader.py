@@ -115,7 +115,7 @@ WRONG: list[tuple[str, str, int, str]] = [
     ("  expect: {ge: {param: minlen}}\n", "", 18, "expect is missing"),
     ("  get: kv\n", "  get: kv\n  all: []\n", 18, "exactly one of"),
     ("group: pam", "group: pan", 23, "'pan' is not one of"),
-    ("kind: drop_in", "kind: magic", 24, "must be one of drop_in"),
+    ("kind: drop_in", "kind: magic", 24, "fix.kind: must be one of account"),
     ("  path: /etc/x.conf\n", "", 22, "path is missing"),
     ("verdict: pass", "verdict: fine", 31, "'fine' is not one of pass"),
     ("    verdict: pass\n", "", 28, "verdict is missing"),

@@ -36,7 +36,20 @@ def _audit_rules(system: Any, query: dict[str, Any]) -> list[str]:
         lines = [line for path in paths for line in system.lines(path)]
     rules = [line.strip() for line in lines]
     normalised = [normal(rule) for rule in rules if rule.startswith("-")]
-    return uncovered(normalised, query["uncovered"]) if "uncovered" in query else normalised
+    if "uncovered" not in query:
+        return normalised
+    return uncovered(normalised, expected(system, query["uncovered"]))
+
+
+def expected(system: Any, entries: list[Any]) -> list[Any]:
+    """The entries that this host has to record: a ``when_present`` path that it lacks is none."""
+    return [one for one in entries if _applies(system, one)]
+
+
+def _applies(system: Any, one: Any) -> bool:
+    if not isinstance(one, dict) or not one.get("when_present"):
+        return True
+    return bool(system.exists(str(one.get("path", "/"))))
 
 
 def normal(rule: str) -> str:

@@ -96,6 +96,14 @@ def _unit_state(name: str, block: str) -> dict[str, str]:
     }
 
 
+def starts_with_host(system: Any, names: list[str]) -> list[str]:
+    """Which of these units are enabled; none where systemd does not run."""
+    if not system.exists("/run/systemd/system"):
+        return []
+    found = _unit(system, {"names": names})
+    return [one["name"] for one in found if one["enabled"] in ("enabled", "enabled-runtime")]
+
+
 def _sshd(system: Any, query: dict[str, Any]) -> list[str]:
     key = str(query["key"]).lower()
     found: list[str] = []
@@ -118,7 +126,7 @@ def spec_text(spec: Any) -> str:
 
 def effective(system: Any, spec: str) -> dict[str, list[str]]:
     """Every setting of sshd for this connection: key -> its lines."""
-    argv = ["sshd"] + _sshd_options(system) + ["-T"] + (["-C", spec] if spec else [])
+    argv = ["sshd"] + sshd_options(system) + ["-T"] + (["-C", spec] if spec else [])
     return system.remember(("sshd", spec), lambda: _settings(system.ask(argv)))
 
 
@@ -133,7 +141,8 @@ def _settings(output: str) -> dict[str, list[str]]:
     return settings
 
 
-def _sshd_options(system: Any) -> list[str]:
+def sshd_options(system: Any) -> list[str]:
+    """The words on the command line of this host's sshd."""
     options: list[str] = []
     for path, name in _SSHD_OPTIONS:
         for line in system.lines(path):

@@ -30,6 +30,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_err
 )
 
 _ROOM = 1200  # bytes: a reading with its idle ports must not be cut, the next one needs it
+_ASK_NFT = ["nft", "-j", "list", "ruleset"]
 _ANYWHERE = ("0.0.0.0", "*", "::")  # a socket on these answers on every address
 
 
@@ -103,6 +104,25 @@ def _expired_entries(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]
         {name: entry[name] for name in ("port", "proto", "approval", key) if name in entry}
         for entry in query["entries"] or []
         if isinstance(entry, dict) and entry.get(key) and _day(entry[key]) < today
+    ]
+
+
+def _expired_open(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Expired entries whose port still listens and is let in; a host without nft lets in all."""
+    expired = _expired_entries(system, query)
+    if not expired:
+        return []
+    listeners = look_listen(system, {"proto": "any"})
+    filtered = system.has_command("nft") or system.run(_ASK_NFT).rc != 127
+    accepts = _openings(system) if filtered else [{"proto": None, "port": None, "sources": []}]
+    return [
+        one
+        for one in expired
+        if any(
+            _covers({"port": str(one["port"]), "proto": one.get("proto", "tcp")}, listener)
+            and any(_reaches(accept, listener) for accept in accepts)
+            for listener in listeners
+        )
     ]
 
 
@@ -218,6 +238,7 @@ def _idle_ports(system: Any, query: dict[str, Any]) -> dict[str, Any]:
 GETTERS = (
     Getter("unlisted_ports", _unlisted_ports, ("allowed",)),
     Getter("expired_entries", _expired_entries, ("entries", "key")),
+    Getter("expired_open", _expired_open, ("entries", "key")),
     Getter("exposed_ports", _exposed_ports, ("ports",), ("sources",)),
     Getter("idle_ports", _idle_ports, ("days",), ("samples",)),
 )

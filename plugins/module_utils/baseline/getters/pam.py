@@ -32,7 +32,7 @@ _MODULES = (
     "/usr/lib/security/",
 )
 _DEPTH = 16  # the library's own limit on substacks
-_WORD = re.compile(r"\[(?:\\.|[^\]])*\]|\S+")
+WORD = re.compile(r"\[(?:\\.|[^\]])*\]|\S+")
 
 
 def lines_of(system: Any, query: dict[str, Any]) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def _stack(
 ) -> None:
     if service in above or len(above) > _DEPTH:
         raise ProbeError(OUTPUT, "pam includes {0} in a circle".format(service))
-    path = _file_of(system, service)
+    path = file_of(system, service)
     if path is None:
         if above:
             raise ProbeError(
@@ -89,7 +89,7 @@ def _stack(
             )
         return
     for line in _logical_lines(system.lines(path)):
-        words = _WORD.findall(line)
+        words = WORD.findall(line)
         if words[0] == "@include" and len(words) > 1:
             _stack(system, words[1], kind, entries, (*above, service))
             continue
@@ -101,7 +101,7 @@ def _stack(
         entries.append(_entry(system, words))
 
 
-def _file_of(system: Any, service: str) -> str | None:
+def file_of(system: Any, service: str) -> str | None:
     if service.startswith("/"):
         return service if system.exists(service) else None
     return next((one + service for one in _FOLDERS if system.exists(one + service)), None)
@@ -132,14 +132,16 @@ def _entry(system: Any, words: list[str]) -> dict[str, Any]:
         "module": words[2],
         "args": arguments,
         "options": options,
-        "exists": _module_exists(system, words[2]),
+        "exists": bool(module_paths(system, words[2])),
     }
 
 
-def _module_exists(system: Any, module: str) -> bool:
+def module_paths(system: Any, module: str) -> list[str]:
+    """Where the library would find this module; empty when it is not installed."""
     if module.startswith("/"):
-        return bool(system.exists(module))
-    return any(system.exists(path) for folder in _MODULES for path in system.glob(folder + module))
+        return [module] if system.exists(module) else []
+    found = [path for folder in _MODULES for path in system.glob(folder + module)]
+    return [path for path in found if system.exists(path)]
 
 
 GETTERS = (

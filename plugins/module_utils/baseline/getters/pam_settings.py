@@ -76,13 +76,14 @@ def _read(system: Any, files: tuple[str, ...], fold: bool) -> dict[str, str]:
             words = re.split(r"\s*=\s*|\s+", line.split("#", 1)[0].strip(), maxsplit=1)
             name = words[0].lower() if fold else words[0]
             value = words[1] if len(words) > 1 else ""
-            if name and fold and not _understood(name, value):
+            if name and fold and not understood(name, value):
                 return settings
             settings.update({name: value} if name else {})
     return settings
 
 
-def _understood(name: str, value: str) -> bool:
+def understood(name: str, value: str) -> bool:
+    """Whether libpwquality reads on behind a line with this setting."""
     numeric = _PWQUALITY.get(name)
     return numeric is not None and (not numeric or bool(re.match(r"[+-]?\d+$", value)))
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files as such, saved device configurations, and rules on our own records."""
+"""Files as such, and rules on our own records."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getter import Getter, texts
@@ -49,29 +48,11 @@ def _described(system: Any, path: str, entry: Any) -> dict[str, Any]:
     }
 
 
-def _netcfg(_system: Any, query: dict[str, Any]) -> list[str]:
-    """Matching lines of a saved configuration; section limits them to indented blocks."""
-    if query["text"] is None:
-        raise ProbeError(QUERY, "no saved configuration of this device")
-    wanted = re.compile(str(query["match"]))
-    section = re.compile(str(query["section"])) if query.get("section") else None
-    inside = section is None
-    found = []
-    for line in str(query["text"]).splitlines():
-        if section is not None and not line.startswith((" ", "\t")):
-            inside = section.search(line) is not None
-            continue
-        if inside and wanted.search(line):
-            found.append(line.strip())
-    return found
-
-
 def _value(_system: Any, query: dict[str, Any]) -> Any:
     return query["of"]
 
 
 GETTERS = (
     Getter("stat", _stat, ("paths",), ("follow", "kinds", "newest", "beyond")),
-    Getter("netcfg", _netcfg, ("text", "match"), ("section",)),
     Getter("value", _value, ("of",)),
 )

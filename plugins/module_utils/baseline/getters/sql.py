@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One read-only statement against a local database.
 
-The statement must be a single SELECT or SHOW, and the session is read-only on top of that: a
-SELECT can call a function that writes.
+The statement is one question made of words that only read (see sql_statement), and the session is
+read-only on top of that.
 """
 
 from __future__ import annotations
@@ -11,29 +11,37 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from typing import Any
 
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.getter import Getter, chosen
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.mariadb_instances import (
+    instances,
+    select,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.postgresql_clusters import (
+    FIELD,
+    Cluster,
+    as_json,
+    ask,
+    clusters,
+    rows_of,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.probe_error import (
     OUTPUT,
     PERMISSION,
     QUERY,
-    TOOL,
+    TIMEOUT,
     ProbeError,
 )
-from ansible_collections.storewarden.ops.plugins.module_utils.baseline.system import command_failed
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.sql_statement import (
+    one_line,
+    refusal,
+)
 
-_STATEMENT = re.compile(r"^\s*(select|show)\b[^;]*;?\s*$", re.I | re.S)
 _ACCOUNT = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$", re.I)
-_FIELD = "\x1f"  # cannot occur in a setting
 _ROWS = 500
-
-
-def refusal(statement: Any) -> str | None:
-    """Why a control may not run this statement, or None."""
-    if isinstance(statement, str) and _STATEMENT.match(statement):
-        return None
-    return "statement must be one SELECT or SHOW"
+_SECONDS = 4.0  # one less than a probe has
 
 
 def _sql(system: Any, query: dict[str, Any]) -> list[list[Any]]:
@@ -61,14 +69,23 @@ def _sqlite(system: Any, query: dict[str, Any]) -> list[list[Any]]:
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=1.0)
         try:
+            _limit(connection)
             return [
                 list(row) for row in connection.execute(str(query["statement"])).fetchmany(_ROWS)
             ]
         finally:
             connection.close()
     except sqlite3.Error as error:
+        if "interrupted" in str(error):
+            raise ProbeError(TIMEOUT, "sqlite had no answer in {0:g} s".format(_SECONDS)) from None
         kind = PERMISSION if "unable to open" in str(error) else OUTPUT
         raise ProbeError(kind, "sqlite: {0}".format(error)) from None
+
+
+def _limit(connection: sqlite3.Connection) -> None:
+    """No signal gets through to a statement that runs inside this process; this does."""
+    end = time.monotonic() + _SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > end, 10000)
 
 
 def _sqlite_mode(path: str) -> str:
@@ -95,44 +112,43 @@ def _has_write_ahead_log(path: str) -> bool:
 
 
 def _postgresql(system: Any, query: dict[str, Any]) -> list[list[Any]]:
-    argv = [
-        "runuser",
-        "-u",
-        str(query.get("user", "postgres")),
-        "--",
-        "psql",
-        "-X",
-        "-A",
-        "-t",
-        "-q",
-    ]
-    argv += ["-F", _FIELD, "-v", "ON_ERROR_STOP=1", "-d", str(query.get("database", "postgres"))]
-    argv += ["-c", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"]
-    argv += ["-c", str(query["statement"])]
-    return _rows(_answer(system, argv, "psql"), _FIELD)
+    words = (str(query["statement"]), str(query.get("database", "postgres")))
+    found = _one_or_each(query, clusters(system), "PostgreSQL clusters")
+    rows = []
+    for cluster in found:
+        lead = [cluster.name] if query.get("each") else []
+        rows += [lead + row for row in _psql(system, cluster, *words, str(query.get("user", "")))]
+    return rows
+
+
+def _psql(
+    system: Any, cluster: Cluster | None, statement: str, database: str, user: str
+) -> list[list[Any]]:
+    """SHOW cannot be part of a SELECT, so its rows come as lines."""
+    if statement.lstrip().lower().startswith("select"):
+        return [
+            [value for _column, value in row]
+            for row in rows_of(ask(system, cluster, as_json(statement), database, user))
+        ]
+    text = ask(system, cluster, one_line(statement), database, user)
+    return [line.split(FIELD) for line in text.split("\n") if line]
 
 
 def _mariadb(system: Any, query: dict[str, Any]) -> list[list[Any]]:
-    client = next((one for one in ("mariadb", "mysql") if system.has_command(one)), "mariadb")
-    argv = [client, "--batch", "--skip-column-names", "--connect-timeout=3"]
-    argv += ["--user=" + str(query["user"])] if query.get("user") else []
-    statement = str(query["statement"]).rstrip().rstrip(";")
-    argv += ["-e", "SET SESSION TRANSACTION READ ONLY; " + statement]
-    argv += [str(query["database"])] if query.get("database") else []
-    return _rows(_answer(system, argv, client), "\t")
+    words = [str(query.get(key, "")) for key in ("statement", "database", "user")]
+    rows: list[list[Any]] = []
+    for socket in _one_or_each(query, instances(system), "MariaDB or MySQL servers"):
+        lead = [socket] if query.get("each") else []
+        rows += [lead + row for row in select(system, socket, *words)]
+    return rows
 
 
-def _answer(system: Any, argv: list[str], tool: str) -> str:
-    result = system.run(argv)
-    if result.rc == 127:
-        raise ProbeError(TOOL, "{0} is not installed".format(tool))
-    if result.rc != 0:
-        raise command_failed([tool], result)
-    return str(result.stdout)
+def _one_or_each(query: dict[str, Any], found: list[Any], what: str) -> list[Any]:
+    """The only server, or with ``each`` all of them; without any the client finds its own."""
+    if len(found) > 1 and not query.get("each"):
+        text = "{0} {1} run on this host; the control must say each: true"
+        raise ProbeError(QUERY, text.format(len(found), what))
+    return list(found) if found or query.get("each") else [None]
 
 
-def _rows(text: str, separator: str) -> list[list[Any]]:
-    return [line.split(separator) for line in text.split("\n") if line]
-
-
-GETTERS = (Getter("sql", _sql, ("engine", "statement"), ("database", "user")),)
+GETTERS = (Getter("sql", _sql, ("engine", "statement"), ("database", "user", "each")),)

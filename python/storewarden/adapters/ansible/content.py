@@ -96,6 +96,7 @@ def _control(raw: _Raw) -> Control:
         scanners=_lists(raw.get("scanners")),
         fix_group=str(fix.get("group") or ""),
         fix_text=_texts(fix.get("text")),
+        fix_manual=fix.get("kind") == "manual",
         digest=str(raw.get("digest") or ""),
     )
 

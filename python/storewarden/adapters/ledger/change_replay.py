@@ -17,8 +17,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from storewarden.adapters.ledger import change_rows, outbox, tombstones
+from storewarden.adapters.ledger import change_rows, drift_rows, outbox, tombstones
 from storewarden.adapters.ledger.cursors import ALL
+from storewarden.adapters.ledger.drift_replay import DriftReplay
 from storewarden.adapters.ledger.judging import Row, judged, where
 from storewarden.adapters.ledger.tables import (
     CHANGE,
@@ -27,6 +28,7 @@ from storewarden.adapters.ledger.tables import (
     CHANNEL,
     DELIVERY,
 )
+from storewarden.domain.baseline.drift_ticket import TicketEvent
 from storewarden.domain.change.machine import fold
 from storewarden.domain.change.numbers import parse_number
 from storewarden.domain.change.plain import event_of
@@ -34,6 +36,8 @@ from storewarden.domain.change.record import Change
 from storewarden.ports.journal import moment
 from storewarden.ports.ledger import Problem
 from storewarden.ports.outbox import TICKET
+
+_DRIFT_OPENED = drift_rows.KINDS + TicketEvent.OPENED.value
 
 
 @dataclass(slots=True)
@@ -48,10 +52,12 @@ class _Replayed:
 class ChangeReplay:
     """Takes journal rows in order; collects a problem for each row they do not explain."""
 
-    def __init__(self, connection: Connection) -> None:
-        """``connection`` sees the same moment as the rows that are taken."""
+    def __init__(self, connection: Connection, drift: DriftReplay) -> None:
+        """``connection`` sees the same moment as the rows that are taken; ``drift`` has taken
+        each of them before, and knows the other subjects of ticket channels."""
         self.problems: list[Problem] = []
         self._connection = connection
+        self._drift = drift
         self._changes: dict[str, _Replayed] = {}
         self._broken: set[str] = set()
         self._series: dict[str, dict[str, Any]] = {}
@@ -62,6 +68,7 @@ class ChangeReplay:
             outbox.SUBSCRIBED: self._subscribed,
             outbox.UNSUBSCRIBED: self._unsubscribed,
             tombstones.RESTORED: self._restored,
+            _DRIFT_OPENED: self._drift_opened,
         }
 
     def take(self, row: Row) -> None:
@@ -122,6 +129,14 @@ class ChangeReplay:
         self._numbered(row)
         replayed = self._changes[number] = _Replayed(change, row["step"])
         replayed.entries.append(row["sequence"])
+        self._mirror(number)
+
+    def _drift_opened(self, row: Row, _body: Row) -> None:
+        if self._drift.entries(row["run"]) is not None:  # else it was no beginning, and is named
+            self._mirror(row["run"])
+
+    def _mirror(self, number: str) -> None:
+        """A new subject of every ticket channel."""
         for name, subjects in self._subjects.items():
             if name.startswith(TICKET):
                 subjects.add(number)
@@ -144,6 +159,7 @@ class ChangeReplay:
             for number, replayed in self._changes.items()
             if replayed.change.state not in change_rows.ENDED
         }
+        open_ones |= self._drift.open_numbers()
         self._subjects[name] = open_ones if name.startswith(TICKET) else {ALL}
 
     def _unsubscribed(self, _row: Row, body: Row) -> None:
@@ -184,7 +200,7 @@ class ChangeReplay:
         if row["subject"] == ALL:
             last, waiting, latest = self._last, 0, 0
         else:
-            entries = self._changes[row["subject"]].entries
+            entries = self._entries(row["subject"])
             behind = bisect_right(entries, row["through"])
             last = latest = entries[-1]
             waiting = entries[behind] if behind < len(entries) else 0
@@ -193,6 +209,10 @@ class ChangeReplay:
             self.problems.append(Problem(where=where(DELIVERY.name, row), what=what))
             return
         self._judge(DELIVERY.name, {"latest": latest, "waiting": waiting}, row)
+
+    def _entries(self, subject: str) -> array[int]:
+        """The sequences of a subject's entries, at least one."""
+        return self._drift.entries(subject) or self._changes[subject].entries
 
     def _judge(self, table: str, expected: Row | None, actual: Row | None) -> None:
         problem = judged(table, expected, actual)

@@ -120,7 +120,7 @@ class _Writing:
         values = {**row_of(change, sequence), "opening": opening, "key": self._key}
         self._connection.execute(insert(CHANGE).values(values))
         self._store_hosts((), change)
-        cursors.begin_change(self._connection, self._number, opening, sequence)
+        cursors.begin_subject(self._connection, self._number, opening, sequence)
         return Amended(change=change, decision=decision, new=True)
 
     def amended(self, before: Change, decision: Decision) -> Amended:

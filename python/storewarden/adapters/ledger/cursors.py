@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cursors into the journal: how far each subject has got on each channel.
 
-``latest`` and ``waiting`` of a change's deliveries move in the transaction that
-appends its entries, so that asking what is due reads an index and no journal.
-Of the subject "" (all entries) the head row tells the same, and nothing is
-written when an entry is appended.
+A subject of a ticket channel is a change or a drift ticket. ``latest`` and ``waiting`` of
+its deliveries move in the transaction that appends its entries, so that asking what is due
+reads an index and no journal. Of the subject "" (all entries) the head row tells the same,
+and nothing is written when an entry is appended.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from sqlalchemy import (
     update,
 )
 
-from storewarden.adapters.ledger import journal
-from storewarden.adapters.ledger.change_rows import ENDED, KINDS
+from storewarden.adapters.ledger import change_rows, drift_rows, journal
+from storewarden.adapters.ledger.change_rows import ENDED
 from storewarden.adapters.ledger.entries import text_of
-from storewarden.adapters.ledger.tables import CHANGE, CHANNEL, DELIVERY, JOURNAL
+from storewarden.adapters.ledger.tables import CHANGE, CHANNEL, DELIVERY, DRIFT_TICKET, JOURNAL
+from storewarden.domain.baseline.drift_ticket import is_ticket
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
 from storewarden.domain.outbox.delivery import EVER_WAITED
 from storewarden.ports.journal import moment, stamp
@@ -45,16 +46,34 @@ _FRESH = {"attempts": 0, "parked": 0, "retry_at": "", "error": ""}
 _NEW = {**_FRESH, "through": 0, "receipt": "{}"}
 
 
-def begin_change(connection: Connection, number: str, opening: int, latest: int) -> None:
-    """A delivery of a new change on every ticket channel."""
+def kinds_of(subject: str) -> str:
+    """What the kinds of the entries of a ticket channel's subject begin with."""
+    return drift_rows.KINDS if is_ticket(subject) else change_rows.KINDS
+
+
+def begin_subject(connection: Connection, number: str, opening: int, latest: int) -> None:
+    """A delivery of a new change or drift ticket on every ticket channel."""
     chosen = select(CHANNEL.c.name).where(CHANNEL.c.name.startswith(TICKET, autoescape=True))
     for name in connection.execute(chosen).scalars().all():
         row = {"channel": name, "subject": number, "latest": latest, "waiting": opening}
         connection.execute(insert(DELIVERY).values({**_NEW, **row}))
 
 
+def begin_subjects(connection: Connection, openings: Mapping[str, int]) -> None:
+    """The same for many: number -> the sequence of its only entry."""
+    chosen = select(CHANNEL.c.name).where(CHANNEL.c.name.startswith(TICKET, autoescape=True))
+    names = connection.execute(chosen).scalars().all()
+    rows = [
+        {**_NEW, "channel": name, "subject": number, "latest": opening, "waiting": opening}
+        for name in names
+        for number, opening in openings.items()
+    ]
+    if rows:
+        connection.execute(insert(DELIVERY), rows)
+
+
 def advance(connection: Connection, number: str, first: int, latest: int) -> None:
-    """A change has new entries, from ``first`` to ``latest``."""
+    """A subject has new entries, from ``first`` to ``latest``."""
     waiting = case((DELIVERY.c.waiting == 0, first), else_=DELIVERY.c.waiting)
     mine = update(DELIVERY).where(DELIVERY.c.subject == number)
     connection.execute(mine.values(latest=latest, waiting=waiting))
@@ -71,9 +90,14 @@ def begin_channel(connection: Connection, channel: str, sequence: int) -> None:
     values = {**_NEW, "channel": channel}
     names = ["subject", "latest", "waiting", *values]
     fixed = [literal(value) for value in values.values()]
-    chosen = select(CHANGE.c.number, CHANGE.c.sequence, CHANGE.c.opening, *fixed)
-    open_ones = chosen.where(CHANGE.c.state.not_in(ended))
-    connection.execute(insert(DELIVERY).from_select(names, open_ones))
+    changes = select(CHANGE.c.number, CHANGE.c.sequence, CHANGE.c.opening, *fixed)
+    drifts = select(DRIFT_TICKET.c.number, DRIFT_TICKET.c.sequence, DRIFT_TICKET.c.opening, *fixed)
+    open_ones = (
+        changes.where(CHANGE.c.state.not_in(ended)),
+        drifts.where(DRIFT_TICKET.c.closed == ""),
+    )
+    for each in open_ones:
+        connection.execute(insert(DELIVERY).from_select(names, each))
 
 
 def end_channel(connection: Connection, channel: str) -> None:
@@ -201,10 +225,11 @@ def _at(through: int, waiting: int) -> dict[str, int]:
 
 
 def _waiting(connection: Connection, row: Row[*tuple[Any, ...]], through: int) -> int:
-    """The first entry of a change behind ``through``; 0 for none, and for the subject ""."""
+    """The first entry of a subject behind ``through``; 0 for none, and for the subject ""."""
     if row.subject == ALL or through >= row.latest:
         return 0
-    mine = (JOURNAL.c.run == row.subject, JOURNAL.c.kind.startswith(KINDS, autoescape=True))
+    kinds = JOURNAL.c.kind.startswith(kinds_of(row.subject), autoescape=True)
+    mine = (JOURNAL.c.run == row.subject, kinds)
     chosen = select(func.min(JOURNAL.c.sequence)).where(*mine, JOURNAL.c.sequence > through)
     return int(connection.execute(chosen).scalar() or 0)
 

@@ -21,6 +21,8 @@ _KEYS = {
     "change_series": ("series",),
     "channel": ("name",),
     "delivery": ("channel", "subject"),
+    "drift_ticket": ("number",),
+    "device_month": ("month", "host"),
 }
 
 

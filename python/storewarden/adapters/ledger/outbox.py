@@ -14,7 +14,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from storewarden.adapters.ledger import cursors, journal
-from storewarden.adapters.ledger.change_rows import KINDS
 from storewarden.adapters.ledger.transactions import Transactions
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.clock import Clock
@@ -70,7 +69,8 @@ class SqlOutbox:
         with self._transactions.reading() as connection:
             if subject == cursors.ALL:
                 return tuple(journal.page(connection, after, limit))
-            return tuple(journal.of_run(connection, subject, KINDS, after, limit))
+            kinds = cursors.kinds_of(subject)
+            return tuple(journal.of_run(connection, subject, kinds, after, limit))
 
     def arrived(
         self, delivery: Delivery, sequence: int, receipt: Mapping[str, str] | None = None

@@ -7,7 +7,14 @@ tampering that nobody did.
 
 from __future__ import annotations
 
-from storewarden.adapters.ledger import anchors, change_rows, entries, outbox, tombstones
+from storewarden.adapters.ledger import (
+    anchors,
+    change_rows,
+    drift_rows,
+    entries,
+    outbox,
+    tombstones,
+)
 from storewarden.domain.errors import LedgerConflict
 
 _KINDS = frozenset(
@@ -21,13 +28,15 @@ _KINDS = frozenset(
         outbox.UNSUBSCRIBED,
         tombstones.DELETED,
         tombstones.RESTORED,
+        drift_rows.MONTH_CLOSED,
     }
 )
+_PREFIXES = (change_rows.KINDS, drift_rows.KINDS)
 
 
 def require_free(kind: str) -> None:
     """Raise LedgerConflict for a kind that only the ledger itself may write."""
-    if kind in _KINDS or kind.startswith(change_rows.KINDS):
+    if kind in _KINDS or kind.startswith(_PREFIXES):
         raise LedgerConflict(
             f"entries of the kind {kind!r} are written by the ledger itself",
             where="journal",

@@ -27,7 +27,9 @@ from storewarden.adapters.ledger import (
 )
 from storewarden.adapters.ledger import verify as verification
 from storewarden.adapters.ledger.changes import SqlChanges, skip_numbers
+from storewarden.adapters.ledger.compliance_months import SqlComplianceMonths
 from storewarden.adapters.ledger.connection import Password, connect, locate, shown
+from storewarden.adapters.ledger.drift_tickets import SqlDriftTickets
 from storewarden.adapters.ledger.failures import translated
 from storewarden.adapters.ledger.outbox import SqlOutbox
 from storewarden.adapters.ledger.session_locks import SessionLocks
@@ -111,6 +113,16 @@ class SqlLedger:
         """Locks among all machines that use this ledger; None for a file, which has one."""
         engine = self.transactions.engine
         return SessionLocks(engine) if engine.dialect.name == "postgresql" else None
+
+    @cached_property
+    def drift_tickets(self) -> SqlDriftTickets:
+        """The drift tickets in this ledger."""
+        return SqlDriftTickets(self.transactions, self._clock)
+
+    @cached_property
+    def compliance(self) -> SqlComplianceMonths:
+        """The months that were closed."""
+        return SqlComplianceMonths(self.transactions, self._clock)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

@@ -160,3 +160,34 @@ DELIVERY = Table(
     Column("parked", _Number, nullable=False),  # 0 or 1
     Column("receipt", Text, nullable=False),  # JSON: text -> text
 )
+
+# Drift tickets as they stand, in the order of ``opening``: the sequence of their first entry.
+DRIFT_TICKET = Table(
+    "drift_ticket",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("control", Text, nullable=False),  # "" for the device as a whole
+    Column("severity", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("due", Text, nullable=False),  # a day in the site's zone
+    Column("closed", Text, nullable=False),  # "" while it is open
+    Column("closed_by", Text, nullable=False),  # the audit or month that closed it, or ""
+    Column("audit", Text, nullable=False),  # or month, that opened it
+    Column("body", Text, nullable=False),  # JSON: the whole ticket
+)
+
+# Compliance of each registered device in each month that was closed, by the entry ``sequence``.
+DEVICE_MONTH = Table(
+    "device_month",
+    METADATA,
+    Column("month", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False),
+    Column("place", _Number, nullable=False),  # in the inventory's order
+    Column("standing", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole line
+)

@@ -17,6 +17,7 @@ from storewarden.adapters.ledger import guards
 from storewarden.adapters.ledger.anchors import AnchorReplay
 from storewarden.adapters.ledger.chain import ChainCheck, link_of
 from storewarden.adapters.ledger.change_replay import ChangeReplay
+from storewarden.adapters.ledger.drift_replay import DriftReplay
 from storewarden.adapters.ledger.replay import Replay
 from storewarden.adapters.ledger.tables import JOURNAL, JOURNAL_HEAD
 from storewarden.adapters.ledger.tombstones import TombstoneReplay
@@ -52,7 +53,8 @@ class _States:
 
     def __init__(self, connection: Connection) -> None:
         self._audits = Replay(connection)
-        self._changes = ChangeReplay(connection)
+        self._drift = DriftReplay(connection)
+        self._changes = ChangeReplay(connection, self._drift)
         self._anchors = AnchorReplay(connection)
         self._tombstones = TombstoneReplay(self._changes.change)
         self.notes = self._tombstones.notes
@@ -62,6 +64,7 @@ class _States:
         self._audits.take(rows)
         self._anchors.take(rows)
         for row in rows:
+            self._drift.take(row)  # first: changes ask it which tickets are mirrored
             self._changes.take(row)
             self._tombstones.take(row)
 
@@ -69,7 +72,7 @@ class _States:
         """All problems."""
         audits = self._audits.close(self._tombstones.results)
         marks = [*self._tombstones.problems, *self._anchors.close()]
-        return [*audits, *self._changes.close(), *marks]
+        return [*audits, *self._changes.close(), *self._drift.close(), *marks]
 
 
 def pages(connection: Connection) -> Iterator[list[dict[Any, Any]]]:

@@ -49,7 +49,8 @@ class Control:
     ``title`` and ``fix_text`` map a language ("en", "zh") to text, with
     parameters filled in at their defaults; ``references`` maps "mlps" and
     "cis_debian12" to clause ids; ``scanners`` maps "openscap" and "lynis" to
-    rule ids; ``digest`` is the sha256 of the control's file.
+    rule ids; ``fix_manual`` says that only a person can fix it; ``digest`` is the
+    sha256 of the control's file.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Control:
     scanners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fix_group: str = ""
     fix_text: Mapping[str, str] = field(default_factory=dict)
+    fix_manual: bool = False
     digest: str = ""
 
     def titled(self, language: str) -> str:

@@ -75,6 +75,20 @@ CLAUSES: tuple[tuple[str, str], ...] = (
     ("{hosts} is none of its configuration items", "{hosts} 不是该变更的配置项"),
     ("not done: {steps}", "未完成的步骤：{steps}"),
     ("not checked by a second person: {steps}", "未经第二人复核的步骤：{steps}"),
+    # hardening (domain/baseline/harden_gate.py)
+    ("somebody hardens or undoes on this change at present", "正在有人对该变更执行加固或回滚"),
+    ("no host is left to work on", "没有可操作的主机"),
+    ("its operation class {operation} does not cover hardening", "操作类别 {operation} 不包括加固"),
+    ("its key step {step} is not done", "关键步骤 {step} 尚未完成"),
+    ("its key step {step} is not checked by a second person", "关键步骤 {step} 未经第二人复核"),
+    ("the work may take {count} min, its undo included, and its window ends at {at}",
+     "实施（含回滚）可能需要 {count} 分钟，而窗口于 {at} 结束"),
+    ("nothing of it is left on these hosts", "这些主机上已没有该变更的内容"),
+    ("a host waits {least} to {most} s for its confirmation",
+     "主机等待确认的时间为 {least} 至 {most} 秒"),
+    ("fewer hosts with --limit, fewer controls, a shorter --deadline, or a longer window",
+     "用 --limit 减少主机，减少控制项，缩短 --deadline，或加长窗口"),
+    ("a --limit inside of the change, or another change", "--limit 须在变更范围内，或另开变更"),
     # what is written beside it
     ("there is nothing new in the plan", "方案没有变化"),
     ("the plan is written by {who} or {owner}", "方案由 {who} 或 {owner} 填写"),
@@ -158,6 +172,7 @@ ACTIONS: Mapping[str, str] = {
     "note a ticket": "登记工单",
     "ask for an override": "申请例外",
     "approve the override": "批准例外",
+    "harden": "加固",
 }
 
 STATES: Mapping[str, str] = {

@@ -7,8 +7,18 @@ part of storewarden, and most of them are bookkeeping.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from storewarden.domain.outbox.change_words import change_words
 from storewarden.domain.outbox.delivery_words import BLOCKED, blocked_words
+from storewarden.domain.outbox.drift_words import (
+    FORCED,
+    JUDGED,
+    MONTH_CLOSED,
+    forced_words,
+    judged_words,
+    month_words,
+)
 from storewarden.domain.outbox.ledger_words import (
     ANCHORED,
     AUDIT_ENDED,
@@ -18,6 +28,7 @@ from storewarden.domain.outbox.ledger_words import (
     parked_words,
 )
 from storewarden.domain.outbox.notice import Context, Event, Notice, Words
+from storewarden.domain.outbox.restore_words import RESTORED, restored_words
 
 _CHANGE = "change "
 
@@ -44,6 +55,17 @@ def needs_audit(kind: str) -> bool:
     return kind == AUDIT_ENDED
 
 
+_PLAIN: Mapping[str, Callable[[Event], Words | None]] = {
+    BLOCKED: blocked_words,
+    PARKED: parked_words,
+    JUDGED: judged_words,
+    MONTH_CLOSED: month_words,
+    FORCED: forced_words,
+    RESTORED: restored_words,
+}
+"""Entries that tell everything themselves."""
+
+
 def _words(event: Event, context: Context) -> Words | None:
     if needs_change(event.kind):
         return change_words(event, context.change, context) if context.change else None
@@ -51,6 +73,5 @@ def _words(event: Event, context: Context) -> Words | None:
         return audit_words(event, context)
     if event.kind == ANCHORED:
         return anchor_words(event, context)
-    if event.kind == BLOCKED:
-        return blocked_words(event)
-    return parked_words(event) if event.kind == PARKED else None
+    words = _PLAIN.get(event.kind)
+    return words(event) if words else None

@@ -82,7 +82,7 @@ def ticket_words(change: Change, voice: Voice) -> TicketWords:
         "requester": change.requester,
         "owner": change.owner,
         "standing": _standing(change, voice),
-        "window": f"{_local(window.starts, zone)} - {_local(window.ends, zone)}" if window else "",
+        "window": f"{local(window.starts, zone)} - {local(window.ends, zone)}" if window else "",
         "items": _hosts(change.hosts),
         "reason": draft.reason,
         "plan": draft.plan,
@@ -108,7 +108,7 @@ def note_words(event: Event, seal: str, voice: Voice) -> str:
     kind = event.kind.removeprefix("change ")
     told = _BY_NAME[kind].in_(voice.language) if kind in _BY_NAME else event.kind
     by = str(event.body.get("by", ""))
-    head = f"{_local(event.at, voice.zone)}  {told}"
+    head = f"{local(event.at, voice.zone)}  {told}"
     if by and by != CLOCKWORK:
         head += f" ({by})"
     foot = {"en": "journal entry", "zh": "日志条目"}["zh" if voice.language == "zh" else "en"]
@@ -180,7 +180,7 @@ def _plain(value: object, voice: Voice) -> str:
         return words.in_(voice.language)
     if isinstance(value, str) and len(value) == _STAMPED and value.endswith("Z"):
         try:
-            return _local(datetime.fromisoformat(value), voice.zone)
+            return local(datetime.fromisoformat(value), voice.zone)
         except ValueError:
             return value
     return str(value).strip()
@@ -190,7 +190,7 @@ def _standing(change: Change, voice: Voice) -> str:
     standing = change.draft.standing
     if standing is None:
         return ""
-    until = _local(standing.until, voice.zone)
+    until = local(standing.until, voice.zone)
     words = Text(en=f"{standing.action}, until {until}", zh=f"{standing.action}，至 {until}")
     return words.in_(voice.language)
 
@@ -200,7 +200,7 @@ def _hosts(hosts: tuple[str, ...]) -> list[str]:
     return [*hosts[:_HOSTS_SHOWN], f"+{rest}"] if rest > 0 else list(hosts)
 
 
-def _local(at: datetime, zone: tzinfo) -> str:
+def local(at: datetime, zone: tzinfo) -> str:
     """``2026-06-01 22:10:00 +08:00``: nobody has to guess the zone."""
     told = at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
     return f"{told[:19]} {told[19:]}"

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's visits: what each answer, and each silence, of the host leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.storewarden.ops.plugins.plugin_utils.fix_visit import Visit, Visits
+from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import unshared
+
+SILENCE = AnsibleConnectionFailure("Connection timed out")
+DONE = {"outcome": "applied", "restore_point": "rp", "listeners": [1], "controls": []}
+Answer = dict[str, Any] | Exception
+
+
+class Line:
+    """An ssh connection, as far as a visit knows it."""
+
+    transport = "ssh"
+
+    def __init__(self) -> None:
+        self.options = {"ssh_args": "-C -o ControlMaster=auto"}
+        self.resets = 0
+
+    def get_option(self, name: str) -> str:
+        return self.options[name]
+
+    def set_option(self, name: str, value: str) -> None:
+        self.options[name] = value
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+class Host:
+    """Answers each word with the next of its answers, the last one again and again."""
+
+    def __init__(self, line: Line, **answers: list[Answer]) -> None:
+        self.line, self.answers = line, answers
+        self.heard: list[str] = []
+        self.shared: list[bool] = []
+
+    def __call__(self, word: str, work: dict[str, Any]) -> dict[str, Any]:
+        self.heard.append(word)
+        self.shared.append("ControlPath=none" not in self.line.options["ssh_args"])
+        answers = self.answers[word]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+
+@pytest.fixture
+def changed() -> Callable[..., tuple[dict[str, Any], Host]]:
+    def change(**answers: list[Answer]) -> tuple[dict[str, Any], Host]:
+        line = Line()
+        host = Host(line, **answers)
+        visits = Visits(connection=line, call=host, address="127.0.0.1", pause=0.01)
+        work = {"id": "rp", "deadline": 0.2, "controls": [{"id": "B01", "risk": "R3"}]}
+        visit = Visit(work=work, probe_seconds=0.0, return_seconds=0.2)
+        answer = visits.change(visit)
+        assert line.options["ssh_args"] == "-C -o ControlMaster=auto"
+        return answer, host
+
+    return change
+
+
+Change = Callable[..., tuple[dict[str, Any], Host]]
+
+
+def test_confirmed_over_a_connection_that_shares_nothing(changed: Change) -> None:
+    answer, host = changed(applied=[DONE], confirmed=[{"outcome": "fixed"}])
+    assert answer == {"outcome": "fixed", "restore_point": "rp", "controls": []}
+    assert host.heard == ["applied", "confirmed"]
+    assert host.shared == [False, False]
+    assert host.line.resets == 1
+
+
+def test_what_the_host_settled_by_itself_needs_no_second_visit(changed: Change) -> None:
+    answer, host = changed(applied=[{"outcome": "refused", "reason": {}, "controls": []}])
+    assert (answer["outcome"], host.heard) == ("refused", ["applied"])
+
+
+def test_no_new_connection_waits_for_the_host_to_come_back(changed: Change) -> None:
+    back = {"phase": "restored", "left": None, "restored_after": 1.25}
+    answer, host = changed(applied=[DONE], confirmed=[SILENCE], inspected=[back], undone=[SILENCE])
+    assert (answer["outcome"], answer["restored_after"]) == ("undone", 1.25)
+    assert "no new connection" in answer["reason"]["en"]
+    assert "undone" not in host.heard
+
+
+def test_a_host_that_answers_again_before_its_deadline_goes_back_at_once(changed: Change) -> None:
+    answer, host = changed(
+        applied=[DONE],
+        confirmed=[SILENCE],
+        inspected=[{"phase": "armed", "left": 20.0}],
+        undone=[{"outcome": "undone", "reason": {"en": "x", "zh": "x"}}],
+    )
+    assert answer["outcome"] == "undone"
+    assert "restored_after" not in answer
+    assert host.heard[-1] == "undone"
+
+
+def test_a_host_that_does_not_come_back_is_lost(changed: Change) -> None:
+    answer, _host = changed(applied=[DONE], confirmed=[SILENCE], inspected=[SILENCE])
+    assert (answer["outcome"], answer["restore_point"]) == ("lost", "rp")
+
+
+def test_a_confirmation_whose_answer_was_lost_counts(changed: Change) -> None:
+    answer, _host = changed(
+        applied=[DONE], confirmed=[SILENCE], inspected=[{"phase": "confirmed", "left": None}]
+    )
+    assert answer["outcome"] == "fixed"
+
+
+@pytest.mark.parametrize(
+    ("phase", "outcome", "point"), [("restored", "undone", "rp"), (None, "failed", None)]
+)
+def test_a_line_lost_during_the_change(
+    changed: Change, phase: str | None, outcome: str, point: str | None
+) -> None:
+    answer, _host = changed(applied=[SILENCE], inspected=[{"phase": phase, "left": None}])
+    assert (answer["outcome"], answer["restore_point"]) == (outcome, point)
+    assert [one["id"] for one in answer["controls"]] == ["B01"]
+    assert "the line was lost" in answer["reason"]["en"]
+
+
+def test_other_connections_have_no_such_options() -> None:
+    class Local:
+        transport = "local"
+
+    with unshared(Local()):
+        pass
+
+
+def test_a_port_that_is_shut_takes_the_change_back() -> None:
+    line = Line()
+    host = Host(line, applied=[DONE], undone=[{"outcome": "undone"}])
+    visits = Visits(connection=line, call=host, address="127.0.0.1")
+    # port 0 is nobody's
+    visit = Visit(work={"id": "rp", "deadline": 9.0, "controls": []}, ports=(0,), probe_seconds=0.0)
+    assert visits.change(visit)["outcome"] == "undone"
+    assert host.heard == ["applied", "undone"]
