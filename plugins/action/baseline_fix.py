@@ -211,10 +211,12 @@ class ActionModule(Audit):
         if given["summary"] and outcome != "unchanged":
             self._display.display(f"{host}: {text}")
         before = variables.get("ansible_facts", {}).get(_OUTCOMES, {})
-        undone = outcome == "failed" and answer.get("restore_point") is not None
+        # A group that failed and was taken back wholly leaves the host as it was: the groups that
+        # follow know nothing of it. One that left something behind ends the work on this host.
+        left = outcome == "failed" and bool(answer.get("residue"))
         return {
             "changed": outcome in _CHANGED,
-            "failed": outcome in _BAD or undone,
+            "failed": outcome in _BAD or left,
             "msg": text,
             "storewarden": {"harden": {group: answer}},
             "ansible_facts": {_OUTCOMES: {**before, group: outcome}},

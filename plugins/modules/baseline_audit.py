@@ -21,10 +21,10 @@ notes:
   - Run it with C(become) as root. What cannot be read is reported as V(error), never as absent.
   - An action plugin of the same name runs on the controller. It selects the controls by id, fills
     in their parameters from Ansible variables and calls this module with the result.
-  - For a network device (C(ansible_network_os), C(baseline_network_os), or C(sw_role) router, switch
-    or firewall) the action plugin evaluates the controls itself, over the latest saved configuration
-    on the controller. Give the task C(delegate_to=localhost) for hosts with C(ansible_network_os),
-    as the playbook does, so that no connection to the device is set up.
+  - For a network device (C(ansible_network_os), C(baseline_network_os), or C(sw_role) router,
+    switch or firewall) the action plugin evaluates the controls itself, over the latest saved
+    configuration on the controller. Give the task C(delegate_to=localhost) for hosts with
+    C(ansible_network_os), as the playbook does, so that no connection to the device is set up.
 attributes:
   check_mode:
     support: full

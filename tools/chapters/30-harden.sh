@@ -65,12 +65,13 @@ else
         sleep 2
     done
     say "$TILL answers again. It undid the change by itself; its own record:"
-    show lab exec --root "$TILL" -- python3 -c "
-import json
-r = json.load(open('/var/lib/storewarden/restore/lock-out/record.json'))
-print('outcome: ', r['outcome'], '   reason:', r['reason'])
-print('put back:', ', '.join(r['touched']))
-print('from the deadline to restored: %.1f s' % r['overdue'])"
+    lab exec --root "$TILL" -- cat /var/lib/storewarden/restore/lock-out/record.json |
+        python -c '
+import json, sys
+record = json.load(sys.stdin)
+print("  outcome:  {outcome} ({reason})".format(**record))
+print("  put back:", ", ".join(record["touched"]))
+print("  from the deadline to restored: {overdue:.1f} s".format(**record))'
 
     say "And all that was hardened before can be taken back as well, newest first; the audit is as it was."
     tell storewarden harden undo --change "$NUMBER" --token-file "$WORK/wei.token" --output "$WORK/undone.txt"

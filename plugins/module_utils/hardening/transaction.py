@@ -166,5 +166,9 @@ def _taken_back(tools: Tools, error: Exception) -> Told:
     except (RestoreError, OSError) as failure:
         more = "; its undo: {0}".format(failure)
         text = reason_of(error)
-        return {"outcome": "failed", "reason": {"en": text["en"] + more, "zh": text["zh"] + more}}
+        return {
+            "outcome": "failed",
+            "reason": {"en": text["en"] + more, "zh": text["zh"] + more},
+            "residue": [{"item": "undo", "why": str(failure)}],
+        }
     return {"outcome": "failed", "reason": reason_of(error), **record_of(report)}

@@ -67,9 +67,7 @@ def load_waivers(
     return waivers
 
 
-def read_waivers(
-    places: Sequence[Path], severities: Mapping[str, Severity]
-) -> tuple[Waiver, ...]:
+def read_waivers(places: Sequence[Path], severities: Mapping[str, Severity]) -> tuple[Waiver, ...]:
     """The same without asking whether they cover anything: for those who list them."""
     waivers = tuple(waiver for file in _files(places) for waiver in _read(file))
     for waiver in waivers:

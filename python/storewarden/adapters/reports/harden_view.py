@@ -105,8 +105,10 @@ def _effective(report: HardenReport, *, after: bool) -> Fraction | None:
 def group_row(group: GroupFix, words: Words) -> GroupRow:
     """One group on one line."""
     left = [each for each in group.controls if each.problem]
-    texts = [words.told(group.reason), *(f"{e.control}: {words.told(e.problem)}" for e in left)]
-    told = "; ".join(text for text in texts if text)
+    reason = words.told(group.reason)
+    problems = [f"{each.control}: {words.told(each.problem)}" for each in left]
+    # A group that was refused for the problems of its controls has them as its reason.
+    told = "; ".join(text for text in (reason, *(p for p in problems if p not in reason)) if text)
     if group.restored_after is not None:
         seconds = words("restored_after", seconds=f"{group.restored_after:.0f}")
         told = f"{told}; {seconds}" if told else seconds
