@@ -8,6 +8,7 @@ copy of our collection under the home directory would win over the checkout.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ pytest_plugins = ["tests.lab.fixtures", "tests.servers.roundup"]
 _ROOT = Path(__file__).resolve().parent.parent
 
 amount.choose()
+# A shell that starts the tests in its background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ module: baseline_undo
 short_description: Take back everything that a change did on a host
 version_added: 0.2.0
 description:
-  - Undoes all restore points of one owner on the host that are armed or confirmed, the newest
-    first. What was undone before stays undone.
+  - Undoes all restore points of one owner on the host that are armed or confirmed, or whose undo
+    left something over, the newest first. What was undone wholly before stays undone.
   - An older state is never put under a newer change. A restore point below one of somebody else
     is refused, and everything older stays as well.
 author:
@@ -74,13 +74,15 @@ from ansible_collections.storewarden.ops.plugins.module_utils.restore.failures i
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.verbs import Request, Verbs
 
-_STANDING = ("armed", "undoing", "confirmed")
+# One that left something over is tried again: "nothing to undo" would not be true of this host.
+_STANDING = ("armed", "undoing", "confirmed", "residue")
 
 
-def request(given, name="", dry=False):
+def request(given, name="", dry=False, before=()):
     return Request(
         id=name, owner=given["owner"], epoch=given["epoch"], items=[], exclude=[],
         package_sources=[], deadline=300.0, apply=None, dead_man="auto", days=0.0, dry=dry,
+        before=before,
     )  # fmt: skip
 
 
@@ -91,11 +93,15 @@ def standing(verbs, given):
     return [one["id"] for one in reversed(mine) if one.get("phase") in _STANDING]
 
 
-def undo(verbs, given, name, dry):
+def undo(verbs, given, name, dry, before=()):
     try:
-        report = verbs.undone(request(given, name, dry)).report
+        report = verbs.undone(request(given, name, dry, before)).report
     except Refused as no:
         return {"id": name, "outcome": "refused", "residue": [], "reason": str(no)}
+    except RestoreError as error:
+        # Those undone before this one are told all the same.
+        left = [{"item": "undo", "why": str(error)}]
+        return {"id": name, "outcome": "residue", "residue": left, "reason": str(error)}
     outcome = "planned" if dry else report["phase"]
     return {"id": name, "outcome": outcome, "residue": report.get("residue", [])}
 
@@ -103,7 +109,7 @@ def undo(verbs, given, name, dry):
 def undo_all(verbs, given, dry):
     found = []
     for name in standing(verbs, given):
-        found.append(undo(verbs, given, name, dry))
+        found.append(undo(verbs, given, name, dry, [one["id"] for one in found]))
         if found[-1]["outcome"] == "refused":
             break
     return found
@@ -126,7 +132,8 @@ def main():
     except RestoreError as error:
         module.fail_json(msg=str(error))
     done = [one for one in found if one["outcome"] != "refused"]
-    text = "{0} restore points of {1} undone".format(len(done), given["owner"])
+    word = "would be undone" if module.check_mode else "undone"
+    text = "{0} restore points of {1} {2}".format(len(done), given["owner"], word)
     answer = {
         "changed": bool(done),
         "storewarden": {"undo": {"owner": given["owner"], "restore_points": found}},

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import (
     closed_ports,
@@ -57,7 +57,11 @@ class Visits:
             with unshared(self.connection):
                 answer = self.call("applied", visit.work)
         except AnsibleError as error:
-            found = self._come_back(visit, end, f"the line was lost during the change: {error}")
+            why = f"the line was lost during the change: {error}"
+            # A host that answered has ended its work; behind a lost line it may still be planning.
+            lost = isinstance(error, AnsibleConnectionFailure)
+            patience = time.monotonic() + (visit.return_seconds if lost else 0.0)
+            found = self._come_back(visit, end, why, patience)
             return {**_unseen(visit), **found}
         if answer["outcome"] == "applied":
             answer.update(self._second(visit, answer["listeners"]))
@@ -88,11 +92,16 @@ class Visits:
                 time.sleep(self.pause)
         return self._come_back(visit, end, f"no new connection after the change: {error}")
 
-    def _come_back(self, visit: Visit, end: float, why: str) -> Answer:
-        """Wait for the host, which goes back by itself, and read what it says about that."""
+    def _come_back(self, visit: Visit, end: float, why: str, begins: float = 0.0) -> Answer:
+        """Wait for the host, which goes back by itself, and read what it says about that.
+
+        Until ``begins`` a host without the restore point may still be about to make it.
+        """
         reason = {"en": " ".join(why.split()), "zh": "更改后无法建立新连接，主机自行恢复：" + why}
         work = {**visit.work, "controls": [], "reason": reason}
-        while (found := self._settled(work)) is None:
+        while (found := self._settled(work)) is None or (
+            found["restore_point"] is None and time.monotonic() < min(begins, end)
+        ):
             if time.monotonic() >= end:
                 return {"outcome": "lost", "reason": reason, "restore_point": visit.work["id"]}
             time.sleep(self.pause)

@@ -127,6 +127,19 @@ def test_drift_shows_what_is_open_and_until_when(desk: Desk) -> None:
     assert "closed" in desk.run("drift", "list", "--all")[1]
 
 
+def test_drift_of_one_day_is_listed_host_by_host(desk: Desk) -> None:
+    bad = {f"B0{n}": FAIL for n in (4, 1, 3, 2)}
+    desk.audit(1, audited("pos2", **bad), audited("pos1", **bad))
+    desk.audit(0, audited("pos2", **bad), audited("pos1", **bad))
+    listed = json.loads(desk.run("drift", "list", "--json")[1])
+    keys = [
+        (each["due"], ("high", "medium", "low").index(each["severity"]), each["host"],
+         each["control"]) for each in listed
+    ]  # fmt: skip
+    assert len(keys) > 2
+    assert keys == sorted(keys)
+
+
 def test_compliance_of_a_month_and_a_quarter(desk: Desk) -> None:
     lost = HostAudit(host="pos2", state=AuditState.UNREACHABLE, message="timed out")
     desk.audit(0, audited("pos1", A01=PASS, B01=PASS), lost)
@@ -145,6 +158,8 @@ def test_compliance_of_a_month_and_a_quarter(desk: Desk) -> None:
     _, out, _ = desk.run("compliance", "--lang", "zh", "--format", "html")
     assert '<html lang="zh-CN">' in out
     assert "本月首次不合规" in out
+    assert "so far: the month is not over" in desk.run("compliance")[1]
+    assert "(over, and not closed: " in desk.run("compliance", "--month", "1999-01")[1]
     assert desk.run("compliance", "--month", "2999-01")[0] == 2
     assert desk.run("compliance", "--month", "May")[0] == 2
 

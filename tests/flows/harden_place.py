@@ -73,6 +73,7 @@ class Fleet:
 
     failing: dict[str, set[str]]
     act: Act = lambda _host, _group: None
+    foresee: Act = lambda _host, _group: None
     gone: set[str] = field(default_factory=set)
     points: dict[str, list[tuple[str, str, frozenset[str]]]] = field(default_factory=dict)
     records: dict[str, list[dict[str, object]]] = field(default_factory=dict)
@@ -112,10 +113,10 @@ class Fleet:
         bad = False
         for group in dict.fromkeys(GROUPS[each] for each in wanted):
             ids = [each for each in wanted if GROUPS[each] == group]
-            answer = None if planned else self.act(name, group)
+            answer = self.foresee(name, group) if planned else self.act(name, group)
             groups[group] = answer or self._made(name, group, ids, owner, planned=planned)
             bad = bad or (answer is not None and answer["outcome"] != "fixed")
-        state = HostStatus.FAILED if bad else HostStatus.CHANGED
+        state = HostStatus.FAILED if bad and not planned else HostStatus.CHANGED
         return HostResult(host=name, status=state, report={"harden": groups}, message="not fixed")
 
     def _made(

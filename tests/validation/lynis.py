@@ -34,7 +34,9 @@ def install(host: LabHost) -> None:
     with tempfile.TemporaryDirectory(prefix="lynis-") as name:
         package = download("lynis", mirror.SUITE, Path(name)).read_bytes()
     host.run(
-        f"base64 -d >{_PACKAGE} && dpkg-deb -x {_PACKAGE} /",
+        # It has files below /lib, which is a link on Debian and must stay one.
+        f"base64 -d >{_PACKAGE} && dpkg-deb --fsys-tarfile {_PACKAGE} | "
+        "tar -x -C / --keep-directory-symlink --no-overwrite-dir",
         input=base64.b64encode(package).decode(),
         user="root",
     )

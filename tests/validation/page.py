@@ -6,9 +6,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.validation.stages import PROFILE, Stage
+
+_REASONS: Mapping[str, Mapping[str, str]] = yaml.safe_load(
+    (Path(__file__).parent / "reasons.yml").read_text(encoding="utf-8")
+)
 
 _HEAD = """# Honest validation
 
@@ -77,8 +84,19 @@ def _fixes(fixed: Mapping[str, Any], again: Mapping[str, Any]) -> str:
     for group, told in fixed.items():
         names = " ".join(one["id"] for one in told.get("controls", ())) or "-"
         second = again.get(group, {}).get("outcome", "-")
-        rows.append([group, told["outcome"], names, second, told.get("reason", {}).get("en", "")])
+        rows.append([group, told["outcome"], names, second, _said(told)])
     return _rows(["group", "outcome", "controls", "run a second time", "reason"], rows)
+
+
+def _said(told: Mapping[str, Any]) -> str:
+    """The group's reason, or the problems of its controls; a bar would end the table's cell."""
+    problems = [
+        f"{one['id']}: {one['problem']['en']}"
+        for one in told.get("controls", ())
+        if one.get("problem")
+    ]
+    text = told.get("reason", {}).get("en", "") or "; ".join(problems)
+    return text.replace("|", "\\|")
 
 
 def _probes(stages: Sequence[Stage]) -> str:
@@ -90,13 +108,20 @@ def _probes(stages: Sequence[Stage]) -> str:
 
 
 def _differences(stages: Sequence[Stage]) -> str:
-    rows = [
-        [stage.name, row.control, row.ours,
-         ", ".join(f"`{rule}` {result}" for rule, result in sorted(row.rules.items()))]
-        for stage in stages for row in stage.rows if row.kind != "agree"
-    ]  # fmt: skip
-    why = "Why, control by control: [scanner agreement](reference/scanner-agreement.md)."
-    return f"{_rows(['stage', 'control', 'ours', 'OpenSCAP'], rows)}\n\n{why}"
+    """One row per control: what it and the rules said at the stages where they differ, and why."""
+    found: dict[str, list[str]] = {}
+    for stage in stages:
+        for row in stage.rows:
+            if row.kind != "agree":
+                against = ", ".join(f"`{rule}`" for rule in row.contrary) or "no answer"
+                found.setdefault(row.control, []).append(f"{stage.name}: {row.ours}, not {against}")
+    rows = [[name, "; ".join(told), _reason("differs", name)] for name, told in found.items()]
+    return _rows(["control", "stage: our verdict, and who says otherwise", "why"], sorted(rows))
+
+
+def _reason(sort: str, control: str) -> str:
+    assert control in _REASONS[sort], f"{control} has no reason under {sort} in reasons.yml"
+    return _REASONS[sort][control]
 
 
 def _rest(stages: Sequence[Stage]) -> str:
@@ -110,11 +135,11 @@ def _rest(stages: Sequence[Stage]) -> str:
 
 def _regressions(stages: Sequence[Stage]) -> str:
     rows = [
-        [after.name, name, before.verdicts[name], after.verdicts[name]]
+        [after.name, name, before.verdicts[name], after.verdicts[name], _reason("lost", name)]
         for before, after in pairwise(stages)
         for name in sorted(before.verdicts)
         if before.verdicts[name] == "pass" and after.verdicts[name] != "pass"
     ]
     if not rows:
         return "Nothing: no control that passed at one stage failed to pass at the next."
-    return _rows(["stage", "control", "before", "after"], rows)
+    return _rows(["stage", "control", "before", "after", "why"], rows)

@@ -16,7 +16,9 @@ from typing import Any
 LIMIT = 2048  # bytes of one control's value as JSON
 
 _ASSIGNED = (  # NAME = secret, NAME: secret
-    r"(?P<lead>(?<![\w.-])[\w.-]*(?:password|passphrase|secret|token|api_?key|passwd(?!\s*:))"
+    # "common-password: password" is the name of a PAM file with the kind of its line.
+    r"(?P<lead>(?<![\w.-])(?<!/etc/pam\.d/)[\w.-]*"
+    r"(?:password|passphrase|secret|token|api_?key|passwd(?!\s*:))"
     r"[\"']?\s*[=:]\s*)(?P<secret>\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
 )
 _SPOKEN = (  # requirepass secret; enable secret 9 $9$..; snmp-server community secret

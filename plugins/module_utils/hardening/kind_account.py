@@ -26,6 +26,12 @@ class _Deed(NamedTuple):
     name: str
     change: Change
     argv: tuple[str, ...]
+    only: str | None = None  # the one column that is touched; None for the whole account
+
+    def item(self) -> dict[str, Any]:
+        """An undo must not bring back a password or memberships that were changed in between."""
+        found: dict[str, Any] = {"kind": "account", "user": self.name}
+        return {**found, "only": [self.only]} if self.only else found
 
 
 def plan(system: Any, fix: dict[str, Any]) -> Step:
@@ -36,7 +42,6 @@ def plan(system: Any, fix: dict[str, Any]) -> Step:
     shells = _selected(system, fix.get("no_shell", []), left, _is_a_way_in)
     deeds += [_no_shell(system, user) for user in shells]
     deeds += _expiries(system, fix.get("expire"), left)
-    names = dict.fromkeys(one.name for one in deeds)
 
     def act(hands: Any) -> None:
         for one in deeds:
@@ -44,7 +49,7 @@ def plan(system: Any, fix: dict[str, Any]) -> Step:
 
     return Step(
         tuple(one.change for one in deeds),
-        tuple({"kind": "account", "user": name} for name in names),
+        tuple(one.item() for one in deeds),
         act,
         remains=tuple(left),
     )
@@ -93,7 +98,7 @@ def _lock(user: dict[str, Any]) -> _Deed:
 def _no_shell(system: Any, user: dict[str, Any]) -> _Deed:
     shell = next((one for one in _NOLOGIN if system.exists(one)), _NOLOGIN[0])
     change = Change(user["name"] + ": shell", user["shell"], shell)
-    return _Deed(user["name"], change, ("usermod", "--shell", shell, user["name"]))
+    return _Deed(user["name"], change, ("usermod", "--shell", shell, user["name"]), "shell")
 
 
 def _expiries(system: Any, query: dict[str, Any] | None, left: list[dict[str, str]]) -> list[_Deed]:
@@ -105,7 +110,7 @@ def _expiries(system: Any, query: dict[str, Any] | None, left: list[dict[str, st
         start = datetime.datetime.strptime(one["start"], "%Y-%m-%d").date()
         end = (start + datetime.timedelta(days=int((query or {})["longer_than"]))).isoformat()
         change = Change(one["name"] + ": account ends", one["expires"], end)
-        deeds.append(_Deed(one["name"], change, ("chage", "-E", end, one["name"])))
+        deeds.append(_Deed(one["name"], change, ("chage", "-E", end, one["name"]), "expires"))
     return deeds
 
 

@@ -30,7 +30,7 @@ def plan(system: Any, fix: dict[str, Any]) -> Step:
         for argv in commands:
             hands.run(argv)
 
-    items = tuple({"kind": "account", "user": user} for user in touched)
+    items = tuple({"kind": "account", "user": user, "only": ["groups"]} for user in touched)
     return Step(tuple(changes), items, act, remains=tuple(left))
 
 

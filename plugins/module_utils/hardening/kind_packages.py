@@ -87,8 +87,8 @@ def simulated(system: Any, arguments: list[str]) -> list[tuple[str, str, str | N
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         said = lines[-1] if lines else "status {0}".format(done.rc)
         raise FixFailed(
-            "apt-get: {0} (a plan does not renew the package lists, a fix does)".format(said),
-            "apt-get：{0}（仅生成计划时不更新软件包列表，执行时会更新）".format(said),
+            "apt-get: {0} (by the package lists on the host, which only a fix renews)".format(said),
+            "apt-get：{0}（依据主机上的软件包列表，仅在执行修复时更新）".format(said),
         )
     found = []
     for line in done.stdout.splitlines():

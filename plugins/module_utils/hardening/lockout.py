@@ -130,7 +130,9 @@ def _own_account(plan: GroupPlan, who: LoggedIn) -> list[tuple[str, Text]]:
     """Locking, or taking the shell of, the account that is at work."""
     for control in plan.changing:
         for fix, step in control.steps:
-            mine = {"kind": "account", "user": who.user} in step.items
+            mine = any(
+                (one["kind"], one.get("user")) == ("account", who.user) for one in step.items
+            )
             named = any(_names(change.what, who.user) for change in step.changes)
             if fix["kind"] == "account" and mine and named:
                 text = {

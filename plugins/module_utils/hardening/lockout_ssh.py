@@ -136,11 +136,11 @@ def _without_passwords(settings: Settings, user: str) -> bool:
 
 def _has_key(system: Any, settings: Settings, user: str) -> bool:
     """Whether a key, or something that stands for one, lets the user in."""
+    if _one(settings, "pubkeyauthentication") == "no":
+        return False
     for key in ("authorizedkeyscommand", "trustedusercakeys"):
         if _one(settings, key) not in ("", "none"):
             return True
-    if _one(settings, "pubkeyauthentication") == "no":
-        return False
     entry = next((one for one in _passwd(system) if one[0] == user), None)
     if entry is None:
         return True  # a user of a directory; its keys may be there as well

@@ -10,6 +10,8 @@ import threading
 from typing import Any, Iterator, NamedTuple
 
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.failures import RestoreError
+from ansible_collections.storewarden.ops.plugins.module_utils.restore.pack import Phase
+from ansible_collections.storewarden.ops.plugins.module_utils.restore.store import Store
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.verbs import (
     Answer,
@@ -19,6 +21,8 @@ from ansible_collections.storewarden.ops.plugins.module_utils.restore.verbs impo
 
 FOLDER = "/var/lib/storewarden/restore"
 _SOURCES = ("/var/cache/apt/archives",)
+# Days that a restore point which ended stays on its host: longer than any look back at a change.
+_KEPT_DAYS = 30.0
 # What an undo waits for a transaction that must not be ended in its middle, in seconds.
 _TRANSACTION = 1800.0
 
@@ -40,13 +44,21 @@ class Point:
         self._folder = folder
 
     def capture(self, items: list[dict[str, Any]]) -> None:
-        """Keep everything that the change may touch."""
+        """Keep everything that the change may touch; what ended long ago makes room first."""
+        with contextlib.suppress(RestoreError, OSError):
+            Verbs(Host(), self._folder).expired(Request(days=_KEPT_DAYS))
         self._say("captured", items=items, package_sources=list(_SOURCES))
 
     def arm(self, long: bool) -> None:
         """From here on the host goes back by itself; an undo ends this process first."""
         wait = _TRANSACTION if long else 0.0
         self._say("armed", apply={"pid": os.getpid(), "wait": wait})
+
+    def stands(self) -> bool:
+        """Whether it is armed. An undo that has begun holds the host's lock and waits for this
+        process to end, so this is asked without the lock."""
+        state = Store(Host(), self._folder).pack(self.name.id).last_state()
+        return state.get("phase") == Phase.ARMED.value
 
     def extend(self) -> None:
         """The whole deadline once more, from now on."""
@@ -81,9 +93,10 @@ class Point:
 
     def _extend_until(self, done: threading.Event) -> None:
         while not done.wait(self.name.deadline / 3):
-            # A host that has undone says so again when the caller extends.
+            # A host that goes back is seen by the caller before its next step.
             with contextlib.suppress(RestoreError, OSError):
-                self.extend()
+                if self.stands():
+                    self.extend()
 
     def _say(self, word: str, **fields: Any) -> Answer:
         request = Request(

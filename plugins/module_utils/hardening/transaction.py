@@ -108,11 +108,14 @@ def _made(tools: Tools, found: GroupPlan) -> Told:
     try:
         _act(tools, found, items, broken)
         # The controller needs most of the deadline for its way back in.
-        if time.monotonic() - armed > tools.point.name.deadline * _SPENT:
+        if time.monotonic() - armed > tools.point.name.deadline * _SPENT and tools.point.stands():
             tools.point.extend()
     except Refused as no:
         return {**begun, "outcome": "undone", "reason": reason_of(no), **record_of(no.report)}
     except Exception as error:
+        if not tools.point.stands():
+            # Its undo has begun and may wait for this process; the next visit hears how it ended.
+            return {**begun, "outcome": "applied", "listeners": before}
         # Also what nobody expected: better back now than at the deadline.
         return {**begun, **_taken_back(tools, error)}
     return {**begun, "outcome": "applied", "listeners": before}
@@ -134,6 +137,7 @@ def _act(tools: Tools, found: GroupPlan, items: list[Told], broken: set[str]) ->
             step = plan(tools.look(), fix)
             _must_be_kept(control.id, step, items)
             if step.changes:
+                _must_stand(tools)
                 with tools.point.kept_alive(step.long):
                     step.act(tools.hands)
                 made.append(step)
@@ -144,7 +148,14 @@ def _act(tools: Tools, found: GroupPlan, items: list[Told], broken: set[str]) ->
             "PAM 引用了不存在的模块：{0}".format(", ".join(sorted(new))),
         )
     after_act.check(tools.hands, made)
+    _must_stand(tools)
     after_act.tell(tools.hands, tools.look, made)
+
+
+def _must_stand(tools: Tools) -> None:
+    """What is changed after the host has gone back would stay without a way back."""
+    if not tools.point.stands():
+        raise FixFailed("the host goes back to its restore point", "主机正在恢复到还原点")
 
 
 def _must_be_kept(name: str, step: Step, items: list[Told]) -> None:

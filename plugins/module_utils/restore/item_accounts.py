@@ -23,18 +23,26 @@ from .item import Item, Kind, Saved, names_of
 
 _USER_FILES = ("/etc/passwd", "/etc/shadow", "/etc/subuid", "/etc/subgid")
 _GROUP_FILES = ("/etc/group", "/etc/gshadow")
-# What an item may be limited to: file and column, counted from 0 (shadow(5)).
-_COLUMNS = {"max": ("/etc/shadow", 4), "warn": ("/etc/shadow", 5)}
+# What an item may be limited to: file and column, counted from 0 (shadow(5), passwd(5)).
+_COLUMNS = {
+    "max": ("/etc/shadow", 4),
+    "warn": ("/etc/shadow", 5),
+    "expires": ("/etc/shadow", 7),
+    "shell": ("/etc/passwd", 6),
+}
+_GROUPS = "groups"  # the user's memberships
+_PARTS = (*_COLUMNS, _GROUPS)
 _LOCK = "/etc/.pwd.lock"
 _PATIENCE = 15.0
 _NAMES = ("user", "group")
 
 
 class Account(Kind):
-    """``user`` or ``group``: its name. ``only``: columns of a user (max, warn), all else stays.
+    """``user`` or ``group``: its name. ``only``: parts of a user (max, warn, expires,
+    shell, groups), all else stays.
 
     An undo of the whole line brings back the old password too, also when its owner has changed
-    it since; so whoever touches a column keeps that column alone.
+    it since; so whoever touches one part keeps that part alone.
     """
 
     name = "account"
@@ -47,9 +55,9 @@ class Account(Kind):
             raise BadItem("account: name either a user or a group")
         if any(mark in item[given[0]] for mark in ":\n,/ "):
             raise BadItem("account: {0!r} is no name".format(item[given[0]]))
-        unknown = [one for one in names_of(item, "only") if one not in _COLUMNS]
+        unknown = [one for one in names_of(item, "only") if one not in _PARTS]
         if unknown or (item.get("only") and "user" not in item):
-            raise BadItem("account: only is about a user's {0}".format(", ".join(_COLUMNS)))
+            raise BadItem("account: only is about a user's {0}".format(", ".join(_PARTS)))
         return found
 
     def label(self, item: Item) -> str:
@@ -57,20 +65,21 @@ class Account(Kind):
         return " ".join([*words, *item.get("only", [])])
 
     def observe(self, context: Context, item: Item) -> Saved:
-        if item.get("only"):
-            return {"columns": {one: _column(context, item["user"], one) for one in item["only"]}}
+        name, only = item.get("user") or item["group"], item.get("only")
         files = _USER_FILES if "user" in item else _GROUP_FILES
-        name = item.get("user") or item["group"]
-        state: Saved = {"lines": {one: _line(context, one, name) for one in files}}
-        if "user" in item:
+        state: Saved = {}
+        if only:
+            found = [one for one in only if one in _COLUMNS]
+            state["columns"] = {one: _column(context, name, one) for one in found}
+        else:
+            state["lines"] = {one: _line(context, one, name) for one in files}
+        if _GROUPS in only if only else "user" in item:
             state["member"] = {one: sorted(_seats(context, one, name)) for one in _GROUP_FILES}
         return state
 
     def keep(self, context: Context, item: Item, state: Saved) -> Saved:
-        if item.get("only"):
-            return {}
         name = item.get("user") or item["group"]
-        after = {one: _before(context, one, name) for one in state["lines"]}
+        after = {one: _before(context, one, name) for one in state.get("lines", {})}
         seats = {one: _seats(context, one, name) for one in state.get("member", {})}
         return {"after": after, "seats": seats}
 
@@ -78,15 +87,12 @@ class Account(Kind):
         if self.observe(context, item) == saved["state"]:
             return False
         name = item.get("user") or item["group"]
-        if item.get("only"):
-            with _locked(context):
-                for column, value in saved["state"]["columns"].items():
-                    _edit(context, _COLUMNS[column][0], _ColumnBack(name, column, value))
-            return True
         with _locked(context):
-            for path, line in saved["state"]["lines"].items():
+            for column, value in saved["state"].get("columns", {}).items():
+                _edit(context, _COLUMNS[column][0], _ColumnBack(name, column, value))
+            for path, line in saved["state"].get("lines", {}).items():
                 _edit(context, path, _LineBack(name, line, saved["extra"]["after"][path]))
-            for path, seats in saved["extra"]["seats"].items():
+            for path, seats in saved["extra"].get("seats", {}).items():
                 _edit(context, path, _SeatsBack(name, seats))
         return True
 

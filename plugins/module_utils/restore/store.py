@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import time
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 from .disk import make_folder, read_json, sync_folder, write_json
 from .failures import BadItem, PackDamaged, Refused, RestoreError
@@ -87,10 +87,10 @@ class Store:
                     return pack
         return None
 
-    def later(self, pack: Pack, phases: tuple[str, ...]) -> Pack | None:
-        """A pack captured after this one that stands in one of the phases."""
+    def later(self, pack: Pack, phases: tuple[str, ...], gone: Sequence[str] = ()) -> Pack | None:
+        """A pack captured after this one that stands in one of the phases and is not ``gone``."""
         for other in self.packs():
-            if other.id != pack.id and _sequence(other) > _sequence(pack):
+            if other.id not in (pack.id, *gone) and _sequence(other) > _sequence(pack):
                 with contextlib.suppress(PackDamaged):
                     if other.state()["phase"] in phases:
                         return other
@@ -140,8 +140,9 @@ class Store:
         if after != before:
             write_json(self._fence_file(), after)
 
-    def admit(self, name: str, epoch: int, owner: str) -> None:
-        """Refused for an older epoch, and for anybody but the live pack's owner."""
+    def admit(self, name: str, epoch: int, owner: str, gone: Sequence[str] = ()) -> None:
+        """Refused for an older epoch, and for anybody but the live pack's owner; ``gone`` are
+        packs that count as ended."""
         fence = self.fence()
         if epoch < fence["epoch"]:
             raise Refused(
@@ -156,7 +157,7 @@ class Store:
                     live.id, live.state()["owner"], owner
                 )
             )
-        if live is not None and live.id != name:
+        if live is not None and live.id not in (name, *gone):
             raise Refused(
                 "restore point {0} is live on this host; confirm or undo it first".format(live.id)
             )

@@ -50,6 +50,7 @@ class Request(NamedTuple):
     dead_man: str = "auto"
     days: float = 30.0
     dry: bool = False
+    before: Sequence[str] = ()  # with dry: restore points that would have been undone by then
 
 
 class Answer(NamedTuple):
@@ -202,7 +203,7 @@ class Verbs:
         """Everything as it was at capture, or the residue by name; by request, at any time."""
         with self._store.locked(_PATIENCE):
             pack, state = self._admitted(ask)
-            self._nothing_on_top(pack)
+            self._nothing_on_top(pack, ask.before if ask.dry else ())
             if state["phase"] == Phase.RESTORED.value and not look_by_program(pack)["different"]:
                 return self._answer(pack, False, "is undone already")
             if ask.dry:
@@ -258,7 +259,8 @@ class Verbs:
 
     def _admit(self, ask: Request) -> None:
         try:
-            self._store.admit(ask.id, self._epoch(ask), ask.owner)
+            gone = ask.before if ask.dry else ()
+            self._store.admit(ask.id, self._epoch(ask), ask.owner, gone)
         except Refused as error:
             pack = self._store.pack(ask.id)
             known: dict[str, Any] = {"id": ask.id}
@@ -294,9 +296,9 @@ class Verbs:
         text = "has been undone, the {0} came too late; {1} after one more undo"
         return self._no(pack, text.format(word, self._phase(pack)))
 
-    def _nothing_on_top(self, pack: Pack) -> None:
+    def _nothing_on_top(self, pack: Pack, gone: Sequence[str] = ()) -> None:
         """An older state must not be put under a newer change."""
-        later = self._store.later(pack, (*LIVE, Phase.CONFIRMED.value))
+        later = self._store.later(pack, (*LIVE, Phase.CONFIRMED.value), gone)
         if later is not None:
             raise self._no(
                 pack, "lies below {0}, which is newer; undo that one first".format(later.id)

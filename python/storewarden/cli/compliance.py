@@ -55,8 +55,9 @@ def compliance(
         site.require_ledger()
         wanted = _wanted(site, month, quarter)
         fleets = [month_report(site, each) for each in wanted]
+        now = _this_month(site)
     language = lang or Language(settings.site.language)
-    page = MonthsPage(language=language, site=settings.site.name)
+    page = MonthsPage(language=language, site=settings.site.name, now=now)
     write_out(rendered_months(fleets, MonthFormat.JSON if as_json else shape, page), output)
     return Exit.FINE if fleets[-1].good_enough else Exit.BELOW
 

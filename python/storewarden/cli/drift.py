@@ -74,6 +74,8 @@ def list_(
         book = site.ledger.drift_tickets
         found = book.tickets(host=host) if everything else _open(book, host)
     shown = [each for each in found if each.overdue(today) or not overdue]
+    if not everything:
+        shown.sort(key=_urgency)
     language = lang or Language(settings.site.language)
     if as_json:
         plain = [plain_ticket(each, today) for each in shown]
@@ -154,6 +156,13 @@ def _today(site: Site) -> date:
 
 def _open(book: DriftBook, host: str) -> tuple[DriftTicket, ...]:
     return book.open_tickets((host,) if host else ())
+
+
+def _urgency(ticket: DriftTicket) -> tuple[date, int, str, str]:
+    """What is due first, then the worst, then host by host: the ledger's own order is by number,
+    and a number says nothing."""
+    rank = tuple(Severity).index(ticket.severity)
+    return (ticket.due, rank, ticket.key.host, ticket.key.control)
 
 
 def _named(book: DriftBook, text: str) -> DriftTicket:

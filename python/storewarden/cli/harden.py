@@ -141,7 +141,7 @@ def plan(
             report = _watched(show, lambda watch: site.harden_plan(options, desk, watch))
             code = _shown(report, settings, show, deadline)
             if attach:
-                _attach(desk, attach, report, settings)
+                _attach(desk, attach, report, show.lang or Language(settings.site.language))
     return code
 
 
@@ -214,10 +214,9 @@ def _watched(show: Show, work: Callable[[HardenWatcher], HardenReport]) -> Harde
         return work(shown.show)
 
 
-def _attach(desk: WorkDesk, number: str, report: HardenReport, settings: SiteConfig) -> None:
-    language = settings.site.language
-    wired.attach_plan(desk, number, report, language)
-    say(said("attached", language, change=number))
+def _attach(desk: WorkDesk, number: str, report: HardenReport, language: Language) -> None:
+    wired.attach_plan(desk, number, report, language.value)
+    say(said("attached", language.value, change=number))
 
 
 def _shown(report: HardenReport, settings: SiteConfig, show: Show, deadline: int) -> Exit:

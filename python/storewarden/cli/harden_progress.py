@@ -57,6 +57,8 @@ def line_of(progress: HardenProgress) -> str:
     """What a log should keep of a step; "" for nothing."""
     why = f": {progress.message}" if progress.message else ""
     match progress.step:
+        case Step.AUDIT if progress.done in (0, progress.total):
+            return f"audit {progress.message}: {progress.done} of {progress.total} hosts"
         case Step.BEGUN:
             return f"{progress.session}: {progress.total} hosts"
         case Step.GROUP:

@@ -12,6 +12,12 @@ type Pair = tuple[str, str]
 
 _SAID: Mapping[str, Pair] = {
     "plan_done": ("nothing was changed", "未作任何更改"),
+    "ask": (
+        "next: a change over these hosts (storewarden change new --help), then: "
+        "storewarden harden start --change NUMBER",
+        "下一步：为这些主机申请变更（storewarden change new --help），批准后执行 "
+        "storewarden harden start --change NUMBER",
+    ),
     "nothing": ("nothing to fix; no host was touched", "无需修复，未操作任何主机"),
     "interrupted": (
         "stopped: what hosts had not confirmed they take back by themselves within {seconds} s",
@@ -45,7 +51,7 @@ def closing_lines(report: HardenReport, language: str, seconds: int) -> list[str
     if report.interrupted and report.session:
         lines.append(said("interrupted", language, seconds=seconds))
     if report.deed is Deed.PLAN:
-        return [*lines, said("plan_done", language)]
+        return [*lines, said("plan_done", language), *_after_plan(report, language)]
     if not report.session and found.good:
         next_ = [said("next", language, command=each) for each in _closing(report)]
         return [*lines, said("nothing", language), *next_]
@@ -54,12 +60,22 @@ def closing_lines(report: HardenReport, language: str, seconds: int) -> list[str
     rest = (*found.missed, *found.untouched)
     if rest:
         lines.append(said("left", language, hosts=_names(rest)))
-    if found.good:
+    if found.good and not report.interrupted:  # then nobody has looked at them afterwards
         lines.append(said("back" if report.deed is Deed.UNDO else "good", language))
     if report.outcome:
         lines.append(said("closed", language, change=report.change, outcome=report.outcome))
         return lines
     return [*lines, *(said("next", language, command=each) for each in commands(report))]
+
+
+def _after_plan(report: HardenReport, language: str) -> list[str]:
+    """How what was planned is done; nothing when there is nothing to do, or it was cut off."""
+    if report.interrupted or not any(host.groups for host in report.hosts):
+        return []
+    if not report.change:
+        return [said("ask", language)]
+    start = f"storewarden harden start --change {report.change}"
+    return [said("next", language, command=start)]
 
 
 def commands(report: HardenReport) -> list[str]:

@@ -21,7 +21,7 @@ from storewarden.ports.runner import HostResult, HostStatus
 
 _UNANSWERED = {
     "en": "the host did not answer for this control",
-    "zh": "主机没有返回该控制项的结果",
+    "zh": "主机没有返回该检查项的结果",
 }
 _UNREADABLE = {
     "en": "the host answered with a value that cannot be recorded",

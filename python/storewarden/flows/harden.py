@@ -10,9 +10,10 @@ something to do. Then what hosts say is journaled as it comes; after that nothin
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC
+from fractions import Fraction
 
 from storewarden.domain.baseline.finding import AuditState
 from storewarden.domain.baseline.harden import HostFix, HostState
@@ -76,7 +77,14 @@ def plan(
         return replace(report, interrupted=before.interrupted)
     gathered = _looked(parts, request, report, wanted, watch)
     needs = effort(request, len(wanted.hosts), wanted.groups).needs
-    return replace(_with_hosts(report, gathered), needs=needs, ended=parts.audit.clock.now())
+    report = _with_hosts(report, gathered)
+    hopeless = {host.host: host.cannot for host in report.hosts}
+    return replace(
+        report,
+        needs=needs,
+        expected=_promised(before, wanted, hopeless),
+        ended=parts.audit.clock.now(),
+    )
 
 
 def start(
@@ -132,11 +140,6 @@ def _report(
     wanted = choose(before.audit, controls, before.waivers, request.max_risk)
 
     by = parts.desk.person.id if parts.desk is not None else request.audit.by
-    score = score_audit(
-        expected(before.audit, wanted),
-        {control.id: control.severity for control in before.controls},
-        lambda host, finding: before.waivers.decide(host.host, finding).waived,
-    )
     return HardenReport(
         deed=deed,
         at=before.audit.at,
@@ -146,12 +149,24 @@ def _report(
         controls=before.controls,
         max_risk=request.max_risk,
         before=before,
-        expected=score.fleet.score.effective,
+        expected=_promised(before, wanted),
         site=before.site,
         by=by,
         version=before.version,
         zone=before.zone,
     )
+
+
+def _promised(
+    before: AuditReport, wanted: Wanted, hopeless: Mapping[str, Collection[str]] | None = None
+) -> Fraction | None:
+    """The fleet's effective score when all that can be fixed is."""
+    score = score_audit(
+        expected(before.audit, wanted, hopeless),
+        {control.id: control.severity for control in before.controls},
+        lambda host, finding: before.waivers.decide(host.host, finding).waived,
+    )
+    return score.fleet.score.effective
 
 
 def _untouched(before: AuditReport, wanted: Wanted, host: str) -> HostFix:

@@ -54,7 +54,9 @@ class MonthFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthsPage:
-    """How a compliance report is to look; ``site`` names the chain."""
+    """How a compliance report is to look; ``site`` names the chain, ``now`` is the month that
+    goes on, without which every month that is not closed is taken for it."""
 
     language: Language = Language.EN
     site: str = ""
+    now: Month | None = None

@@ -78,6 +78,18 @@ def test_what_to_type_next() -> None:
 def test_an_interruption_says_what_happens_on_the_hosts() -> None:
     lines = closing_lines(replace(GOOD, interrupted=True), "zh", 120)
     assert "120 秒内自行回滚" in lines[0]
+    assert not any("已达标" in line for line in lines)  # nobody has looked afterwards
+    assert lines[-1] == f"下一步：storewarden harden start --change {NUMBER}"
+
+
+def test_a_plan_says_how_it_is_done() -> None:
+    plan = report(GroupOutcome.PLANNED, deed=Deed.PLAN)
+    assert closing_lines(plan, "en", 300) == [
+        "nothing was changed", f"next: storewarden harden start --change {NUMBER}",
+    ]  # fmt: skip
+    asks = closing_lines(replace(plan, change=""), "zh", 300)
+    assert "storewarden change new" in asks[-1]
+    assert closing_lines(replace(plan, hosts=()), "en", 300) == ["nothing was changed"]
 
 
 def test_progress_is_a_line_per_host_and_group_or_json() -> None:
@@ -95,8 +107,13 @@ def test_progress_is_a_line_per_host_and_group_or_json() -> None:
     lines = io.StringIO()
     with display(ProgressStyle.AUTO, lines) as shown:
         shown.show(replace(step, message="a\x1b[2Jb"))
-        shown.show(HardenProgress(step=Step.AUDIT, done=1, total=2))
-    assert lines.getvalue() == "storewarden: pos0: ssh: refused: a [2Jb\n"
+        for done in range(3):
+            shown.show(HardenProgress(step=Step.AUDIT, message="before", done=done, total=2))
+    assert lines.getvalue().splitlines() == [
+        "storewarden: pos0: ssh: refused: a [2Jb",
+        "storewarden: audit before: 0 of 2 hosts",
+        "storewarden: audit before: 2 of 2 hosts",
+    ]
     bar = io.StringIO()
     with display(ProgressStyle.BAR, bar) as shown:
         for each in (HardenProgress(step=Step.BEGUN, session="S", total=1), step):

@@ -157,6 +157,7 @@ def test_secrets_are_hashed(text: str, secret: str) -> None:
     [
         "password requisite pam_pwquality.so retry=3",
         "passwd: files systemd",
+        "/etc/pam.d/common-password: password required pam_pwhistory.so",
         "permitrootlogin prohibit-password",
         "PasswordAuthentication no",
         "-w /etc/passwd -p wa -k identity",

@@ -248,7 +248,7 @@ def test_documentation_is_complete(tmp_path: Path) -> None:
     text = json.loads(done.stdout)["storewarden.ops.baseline_audit"]
     assert set(text["doc"]["options"]) == {
         "controls", "families", "extra_paths", "root", "probe_seconds", "total_seconds", "content",
-        "summary",
+        "summary", "report_as",
     }  # fmt: skip
     assert text["examples"]
     assert "storewarden" in text["return"]

@@ -144,7 +144,13 @@ def test_system_accounts_lose_shell_and_password() -> None:
         "usermod --lock backup",
         "usermod --shell /usr/sbin/nologin backup",
     ]
-    assert "toor: it has user id 0" in left(planned(host(aged("backup", 1)), **fix))
+    step = planned(host(aged("backup", 1)), **fix)
+    assert "toor: it has user id 0" in left(step)
+    # an undo brings back no more than what was touched
+    assert step.items == (
+        {"kind": "account", "user": "backup"},
+        {"kind": "account", "user": "backup", "only": ["shell"]},
+    )
 
 
 def test_a_system_account_with_keys_keeps_its_shell() -> None:
@@ -166,6 +172,7 @@ def test_temporary_accounts_end_a_week_after_their_start() -> None:
     }
     step = planned(host(aged("mei", 1) + aged("lan", 1)), **fix)
     assert told(step) == [("mei: account ends", None, "2026-01-08")]
+    assert step.items == ({"kind": "account", "user": "mei", "only": ["expires"]},)
     assert "lan: nobody registered when it began" in left(step)
     hands = done(host(aged("mei", 1) + aged("lan", 1)), **fix)
     assert hands.ran == ["chage -E 2026-01-08 mei"]

@@ -332,7 +332,7 @@ def test_a_cashier_leaves_the_administrators_groups() -> None:
     assert told(step) == [("cashier: member of docker", True, False)]
     assert host.ran == ["gpasswd -d cashier docker"]
     assert "sudo is the primary group of cashier" in step.remains[0]["en"]
-    assert step.items == ({"kind": "account", "user": "cashier"},)
+    assert step.items == ({"kind": "account", "user": "cashier", "only": ["groups"]},)
 
 
 DCONF = {

@@ -197,6 +197,15 @@ HOME = {
         ("bare", {"passwordauthentication": "no"}, "bare has no authorized key"),
         ("bare", {"passwordauthentication": "no", "trustedusercakeys": "/etc/ca"}, ""),
         ("ops", {"passwordauthentication": "no", "pubkeyauthentication": "no"}, "no authorized"),
+        (
+            "ops",
+            {
+                "passwordauthentication": "no",
+                "pubkeyauthentication": "no",
+                "trustedusercakeys": "/etc/ca",
+            },
+            "no authorized",
+        ),
         ("ops", {"allowusers": "nobody"}, "not be among"),
         ("ops", {"allowusers": "op?"}, ""),
         ("ops", {"allowusers": "ops@10.1.0.0/16"}, ""),

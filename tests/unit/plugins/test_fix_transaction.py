@@ -52,6 +52,9 @@ class Point:
     def arm(self, long: bool) -> None:
         self._say("arm")
 
+    def stands(self) -> bool:
+        return self._host.ran.count("- arm") > 0 and "- gone back" not in self._host.ran
+
     def extend(self) -> None:
         self._say("extend")
 
@@ -202,6 +205,26 @@ def test_a_host_that_went_back_meanwhile_is_told_so() -> None:
     late = Refused("the extension came too late", {"record": {"overdue": 2.0}})
     answer = transaction.applied(tools(host, 0.0, extend=late), controls(FIX), NOBODY)
     assert (answer["outcome"], answer["restored_after"]) == ("undone", 2.0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_more_is_changed_once_the_host_goes_back(fails: bool) -> None:
+    """Its undo may be waiting for this very process, so nobody waits for the undo either."""
+    host = imagined()
+    again = {"kind": "unit", "units": ["till"], "state": "disabled"}
+    host.case["units"]["till"] = {"active": "active", "enabled": "enabled"}
+
+    def undo_begins() -> None:
+        host.ran.append("- gone back")
+        if fails:
+            raise FixFailed("ended by the undo")
+
+    host.answers["systemctl"] = undo_begins
+    work = tools(host, 0.0)
+    answer = transaction.applied(work, controls(again, FIX), NOBODY)
+    assert answer["outcome"] == "applied"  # the second visit hears that it is too late
+    assert CONF not in host.case["files"]
+    assert host.ran[-1] == "- gone back"
 
 
 def test_confirmed_when_everything_listens() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fix_visit import Visit, Visits
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import unshared
@@ -127,6 +127,21 @@ def test_a_line_lost_during_the_change(
     assert (answer["outcome"], answer["restore_point"]) == (outcome, point)
     assert [one["id"] for one in answer["controls"]] == ["B01"]
     assert "the line was lost" in answer["reason"]["en"]
+
+
+def test_a_host_that_still_plans_behind_a_lost_line_is_waited_for(changed: Change) -> None:
+    nothing, armed = {"phase": None, "left": None}, {"phase": "armed", "left": 20.0}
+    answer, host = changed(
+        applied=[SILENCE], inspected=[nothing, armed], undone=[{"outcome": "undone"}]
+    )
+    assert (answer["outcome"], answer["restore_point"]) == ("undone", "rp")
+    assert host.heard == ["applied", "inspected", "inspected", "undone"]
+
+
+def test_a_host_that_said_no_is_not_waited_for(changed: Change) -> None:
+    nothing = {"phase": None, "left": None}
+    answer, host = changed(applied=[AnsibleError("fixes are made as root")], inspected=[nothing])
+    assert (answer["outcome"], host.heard) == ("failed", ["applied", "inspected"])
 
 
 def test_other_connections_have_no_such_options() -> None:

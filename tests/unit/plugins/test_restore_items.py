@@ -382,6 +382,36 @@ def test_only_the_ages_come_back_and_a_password_changed_in_between_stays(
     )
 
 
+def test_shell_and_end_come_back_alone(bench: RestoreBench) -> None:
+    bench.write("/etc/passwd", "ann:x:1:1:Ann:/home/ann:/bin/bash\nbob:x:2:2::/:/bin/sh\n")
+    bench.write("/etc/shadow", "ann:$y$old:1:0:90:7:::\n")
+    pack = bench.captured(
+        {"kind": "account", "user": "ann", "only": ["shell"]},
+        {"kind": "account", "user": "ann", "only": ["expires"]},
+    )
+    bench.write("/etc/passwd", "ann:x:1:1:Ann Lee:/home/ann:/sbin/nologin\nbob:x:2:2::/:/x\n")
+    bench.write("/etc/shadow", "ann:$y$new:9:0:60:7::20000:\n")
+    assert bench.undone(pack)["residue"] == []
+    assert bench.at("/etc/passwd").read_text() == (
+        "ann:x:1:1:Ann Lee:/home/ann:/bin/bash\nbob:x:2:2::/:/x\n"
+    )
+    assert bench.at("/etc/shadow").read_text() == "ann:$y$new:9:0:60:7:::\n"
+
+
+def test_memberships_come_back_alone(bench: RestoreBench) -> None:
+    bench.write("/etc/shadow", "ann:$y$old:1::::::\n")
+    bench.write("/etc/group", "wheel:x:10:bob,ann,cy\nteam:x:11:\n")
+    bench.write("/etc/gshadow", "wheel:!::bob,ann,cy\nteam:!::\n")
+    pack = bench.captured({"kind": "account", "user": "ann", "only": ["groups", "max"]})
+    bench.write("/etc/shadow", "ann:$y$new:9::90::::\n")
+    bench.write("/etc/group", "wheel:x:10:bob,cy,dan\nteam:x:11:\n")
+    bench.write("/etc/gshadow", "wheel:!::bob,cy,dan\nteam:!::\n")
+    assert bench.undone(pack)["residue"] == []
+    assert bench.at("/etc/group").read_text() == "wheel:x:10:bob,ann,cy,dan\nteam:x:11:\n"
+    assert bench.at("/etc/gshadow").read_text() == "wheel:!::bob,ann,cy,dan\nteam:!::\n"
+    assert bench.at("/etc/shadow").read_text() == "ann:$y$new:9::::::\n"
+
+
 def test_no_report_shows_a_password(bench: RestoreBench) -> None:
     bench.write("/etc/passwd", PASSWD)
     bench.write("/etc/shadow", "ann:$y$secretone:1::::::\n")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import string
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from storewarden.adapters.reports import harden_status
 from storewarden.adapters.reports.harden import renderer
 from storewarden.adapters.reports.harden_words import WORDS
 from storewarden.domain.baseline.finding import Verdict
-from storewarden.domain.baseline.harden import GroupOutcome, HostState, Standing
+from storewarden.domain.baseline.harden import FixChange, GroupOutcome, HostState, Standing
 from storewarden.domain.baseline.harden_choice import Why
 from storewarden.ports.harden import Deed, HardenFormat, HardenReport
 from storewarden.ports.reports import Language, Page
@@ -53,7 +54,7 @@ def test_every_text_is_said_in_both_languages() -> None:
 
     for key, (english, chinese) in WORDS.items():
         assert fields(english) == fields(chinese), key
-        if english and key not in {"difference", "score_moved"}:
+        if english and key not in {"colon", "difference", "score_moved"}:
             assert re.search(r"[\u4e00-\u9fff]", chinese), key
 
 
@@ -80,6 +81,66 @@ def test_a_plan_shows_now_after_risk_restarts_and_what_locks_out() -> None:
     chinese = text(planned(), HardenFormat.TABLE, Language.ZH)
     for said in ("豁免至 2026-06-10", "可能锁定", "登录", "重载 ssh", "只能人工修复"):
         assert said in chinese, said
+
+
+def test_what_a_host_says_cannot_be_fixed_is_no_promise() -> None:
+    place = HardenPlace(pos01={"B02", "B03"}, pos02=set(), srv01=set())
+    promised = place.plan().expected
+
+    def foresee(_host: str, group: str) -> dict[str, object] | None:
+        why = {"en": "no such package", "zh": "没有该软件包"}
+        told = {"outcome": "planned", "controls": [{"id": "B02", "problem": why}, {"id": "B03"}]}
+        return told if group == "ssh" else None
+
+    place.fleet.foresee = foresee
+    report = place.plan()
+    assert promised is not None
+    assert report.expected is not None
+    assert report.expected < promised
+    assert re.search("Cannot be fixed +no such package", text(report, HardenFormat.TABLE))
+    assert "无法修复: 没有该软件包" in text(report, HardenFormat.HTML, Language.ZH)
+
+
+def test_a_group_that_will_be_refused_is_no_promise_and_says_so() -> None:
+    place = HardenPlace(pos01={"B02", "B03"}, pos02=set(), srv01=set())
+    promised = place.plan().expected
+    place.fleet.foresee = lambda _host, _group: {
+        "outcome": "refused",
+        "reason": {"en": "root would be shut out", "zh": "root 将无法登录"},
+        "controls": [{"id": "B02"}, {"id": "B03"}],
+    }
+    report = place.plan()
+    assert promised is not None
+    assert report.expected is not None
+    assert report.expected < promised
+    assert "ssh: refused: root would be shut out" in text(report, HardenFormat.TABLE)
+    assert "拒绝: root 将无法登录" in text(report, HardenFormat.HTML, Language.ZH)
+
+
+def test_a_plan_is_read_in_the_order_in_which_groups_are_applied() -> None:
+    report = planned()
+    (host, *_rest) = report.hosts
+    turned = replace(host, groups=tuple(reversed(host.groups)))
+    for one in (host, turned):
+        shown = text(replace(report, hosts=(one,)), HardenFormat.TABLE)
+        groups = [line.strip() for line in shown.splitlines() if re.match("  [a-z]+$", line)]
+        assert groups == [each.group for each in one.groups]
+
+
+def test_changes_of_one_file_stand_under_its_name() -> None:
+    report = planned()
+    (host, *_rest) = report.hosts
+    changes = [FixChange(what=what, after="x") for what in ("/a: K", "mount /tmp", "/a: L")]
+    groups = tuple(
+        replace(group, controls=tuple(replace(c, changes=tuple(changes)) for c in group.controls))
+        for group in host.groups
+    )
+    shown = text(replace(report, hosts=(replace(host, groups=groups),)), HardenFormat.TABLE)
+    lines = [line.replace("After", "").strip() for line in shown.splitlines()]
+    place = lines.index("/a:")
+    assert lines[place : place + 5] == [
+        "/a:", "K: (not set) -> x", "mount /tmp: (not set) -> x", "/a:", "L: (not set) -> x",
+    ]  # fmt: skip
 
 
 def test_the_same_plan_as_json_and_as_a_page() -> None:
@@ -130,7 +191,9 @@ def test_a_status_tells_every_session_and_where_hosts_are() -> None:
     place.start(number)
     place.undo(number, limit="pos01")
     found = place.status(number)
+    found = replace(found, state="in progress")  # as the site's own status knows it
     shown = harden_status.render(found, Page(language=Language.ZH))
+    assert "（实施中）" in shown
     assert f"{number}.1 加固" in shown
     assert f"{number}.2 回滚" in shown
     assert "4 项中 2 项好转" not in shown

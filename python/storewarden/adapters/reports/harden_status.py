@@ -23,7 +23,7 @@ def render(found: HardenStatus, page: Page) -> str:
     """The text for a shell."""
     sheet = Sheet(page)
     words = sheet.words
-    sheet.say(words("title_status", change=found.change, state=found.state))
+    sheet.say(words("title_status", change=found.change, state=words.state(found.state)))
     if not found.sessions:
         sheet.say(words["no_sessions"])
         return sheet.text()
@@ -64,7 +64,7 @@ def _hosts(sheet: Sheet, found: HardenStatus) -> None:
         Column(words["group"], no_wrap=True),
         Column(words["outcome"], no_wrap=True),
         Column(words["reason"], ratio=1, overflow="fold"),
-        Column(words["point"], overflow="fold", max_width=40),
+        Column(words["point"], no_wrap=True, overflow="fold"),
     )
     sheet.table(columns, rows)
 

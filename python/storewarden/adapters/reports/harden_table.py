@@ -59,9 +59,9 @@ class Sheet:
             table.add_row(*row)
         self._console.print(table)
 
-    def pairs(self, rows: Iterable[tuple[str, str | Text]], *, indent: int) -> None:
+    def pairs(self, rows: Iterable[tuple[str, str | Text]], *, indent: int, gap: int = 2) -> None:
         """Labels with their texts, folded beside them; empty texts are left out."""
-        table = Table.grid(padding=(0, 2, 0, 0))
+        table = Table.grid(padding=(0, gap, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(ratio=1, overflow="fold")
         for label, text in rows:
@@ -136,14 +136,17 @@ def _plan(sheet: Sheet, row: HostRows) -> None:
     for each in row.fixes:
         if each.group != group:
             group = each.group
-            told = f": {each.outcome}" if each.refused else ""
-            sheet.say(Text(f"  {group}{told}", style="yellow" if told else "bold"))
-        head = Text(f"    {each.control} {each.risk} ", style="red" if each.risk == "R3" else "")
-        sheet.say(head.append(each.title))
+            if each.refused:
+                sheet.pairs([(f"{group}:", Text(each.outcome, style="yellow"))], indent=2, gap=1)
+            else:
+                sheet.say(Text(f"  {group}", style="bold"))
+        title = Text(each.title, style="red" if each.risk == "R3" else "")
+        sheet.pairs([(f"{each.control} {each.risk}", title)], indent=4, gap=1)
         sheet.pairs(
             [
                 (words["now"], each.now),
                 (words["after"], each.after),
+                (words["cannot"], Text(each.problem, style="yellow")),
                 (words["does"], each.does),
                 (words["lockout"], Text(each.lockout, style="red")),
             ],
@@ -158,7 +161,7 @@ def _groups(sheet: Sheet, row: HostRows) -> None:
         Column(words["outcome"], no_wrap=True),
         Column(words["control"], ratio=1, overflow="fold"),
         Column(words["reason"], ratio=2, overflow="fold"),
-        Column(words["point"], overflow="fold", max_width=40),
+        Column(words["point"], no_wrap=True, overflow="fold"),
     )
     sheet.table(
         columns,

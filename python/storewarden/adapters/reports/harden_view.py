@@ -34,6 +34,7 @@ class FixRow:
     risk: str
     now: str
     after: str
+    problem: str
     does: str
     lockout: str
     refused: bool
@@ -106,7 +107,7 @@ def group_row(group: GroupFix, words: Words) -> GroupRow:
     """One group on one line."""
     left = [each for each in group.controls if each.problem]
     reason = words.told(group.reason)
-    problems = [f"{each.control}: {words.told(each.problem)}" for each in left]
+    problems = [f"{each.control}{words['colon']}{words.told(each.problem)}" for each in left]
     # A group that was refused for the problems of its controls has them as its reason.
     told = "; ".join(text for text in (reason, *(p for p in problems if p not in reason)) if text)
     if group.restored_after is not None:
@@ -140,7 +141,7 @@ def _host(report: HardenReport, host: HostFix, words: Words) -> HostRows:
         stands=word if planned else stands(host, words, back=back),
         good=host.standing(back=back).value == "well" or planned,
         message=clean(_message(host, words)),
-        fixes=tuple(_fix_rows(choices, told, words)) if planned else (),
+        fixes=_fix_rows(_in_order(choices, host), told, words) if planned else (),
         open=tuple(_open_rows(report, choices, words)),
         groups=tuple(group_row(group, words) for group in host.groups),
     )
@@ -151,13 +152,23 @@ def _message(host: HostFix, words: Words) -> str:
     return "; ".join(text for text in (host.message, still) if text)
 
 
+def _in_order(choices: Sequence[Choice], host: HostFix) -> list[Choice]:
+    """Group by group as they are applied, which is how the host told them; the others behind."""
+    order = {group.group: place for place, group in enumerate(host.groups)}
+    return sorted(
+        choices, key=lambda each: (order.get(each.control.fix_group, len(order)), each.control.id)
+    )
+
+
 def _fix_rows(
     choices: Sequence[Choice], told: Mapping[str, tuple[GroupFix, ControlFix]], words: Words
-) -> Iterator[FixRow]:
+) -> tuple[FixRow, ...]:
+    rows = []
     for choice in choices:
         if choice.why is Why.FIX:
             group, fix = told.get(choice.control.id, (None, None))
-            yield _fix_row(choice, group, fix, words)
+            rows.append(_fix_row(choice, group, fix, words))
+    return tuple(rows)
 
 
 def _fix_row(
@@ -175,6 +186,7 @@ def _fix_row(
         risk=control.risk.value,
         now=value(choice.finding.value, words),
         after=_after(control, fix, words),
+        problem=clean(words.told(fix.problem)) if fix else "",
         does=_does(fix, words) if fix else "",
         lockout=clean(words.told(fix.lockout)) if fix else "",
         refused=refused,
@@ -182,9 +194,10 @@ def _fix_row(
 
 
 def _after(control: Control, fix: ControlFix | None, words: Words) -> str:
-    """What will be different on this host; without a plan of the host, the fix in words."""
+    """What will be different on this host; without a plan of the host, the fix in words; "" for
+    what cannot be fixed there."""
     if fix is not None and fix.problem:
-        return clean(words.told(fix.problem))
+        return ""
     if fix is None or not fix.changes:
         texts = control.fix_text
         return clean(texts.get(words.language.value) or texts.get("en", ""))
@@ -192,8 +205,8 @@ def _after(control: Control, fix: ControlFix | None, words: Words) -> str:
     for each in fix.changes[:_CHANGES]:
         where, _, what = clean(each.what).rpartition(": ")
         if where and where != place:
-            place = where
             lines.append(f"{where}:")
+        place = where
         moved = f"{value(each.before, words)} -> {value(each.after, words)}"
         lines.append(f"  {what}: {moved}" if where else f"{what}: {moved}")
     more = len(fix.changes) - _CHANGES

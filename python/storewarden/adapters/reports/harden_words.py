@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from storewarden.domain.change.clauses import STATES
 from storewarden.ports.reports import Language
 
 type Pair = tuple[str, str]
@@ -21,10 +22,12 @@ WORDS: Mapping[str, Pair] = {
     "hosts": ("hosts", "主机"),
     "host": ("Host", "主机"),
     "group": ("Group", "组"),
-    "control": ("Control", "控制项"),
+    "control": ("Control", "检查项"),
     "risk": ("Risk", "风险"),
     "now": ("Now", "当前"),
     "after": ("After", "加固后"),
+    "colon": (": ", "："),
+    "cannot": ("Cannot be fixed", "无法修复"),
     "does": ("Restarts, reloads", "重启／重载"),
     "lockout": ("Could lock out", "可能锁定"),
     "outcome": ("Outcome", "结果"),
@@ -120,6 +123,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """A text with its blanks filled."""
         return self[key].format(**values)
+
+    def state(self, state: str) -> str:
+        """A change's state as people say it."""
+        return STATES.get(state, state) if self.language is Language.ZH else state
 
     def told(self, texts: Mapping[str, str]) -> str:
         """The text of a host in this language, else in English."""

@@ -23,6 +23,7 @@ FORMAT = "storewarden-compliance/1"
 _EN: Mapping[str, str] = {
     "title": "Baseline compliance",
     "open": "so far: the month is not over",
+    "over": "over, and not closed: it counts for nothing yet",
     "closed": "closed",
     "rate": "{rate} % compliant: {compliant} of {registered} registered devices"
     " ({unaudited} not audited); required: 95 %",
@@ -50,6 +51,7 @@ _EN: Mapping[str, str] = {
 _ZH: Mapping[str, str] = {
     "title": "基线合规报告",
     "open": "截至目前：本月尚未结束",
+    "over": "本月已结束，尚未关账，不作考核依据",
     "closed": "已关账",
     "rate": "合规率 {rate}%：{registered} 台在册设备中合规 {compliant} 台"
     "（未审计 {unaudited} 台）；要求 95%",
@@ -90,7 +92,7 @@ def rendered(fleets: Sequence[FleetMonth], shape: MonthFormat, page: MonthsPage)
         return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
     if shape is MonthFormat.HTML:
         return _html(fleets, page, words)
-    return "\n".join(_table(fleet, words) for fleet in fleets)
+    return "\n".join(_table(fleet, page, words) for fleet in fleets)
 
 
 def _plain(fleet: FleetMonth) -> dict[str, object]:
@@ -126,8 +128,9 @@ def _plain_device(each: DeviceMonth) -> dict[str, object]:
     }
 
 
-def _heads(fleet: FleetMonth, words: Mapping[str, str]) -> list[str]:
-    state = words["closed" if fleet.closed_at else "open"]
+def _heads(fleet: FleetMonth, page: MonthsPage, words: Mapping[str, str]) -> list[str]:
+    over = page.now is not None and fleet.month < page.now
+    state = words["closed" if fleet.closed_at else "over" if over else "open"]
     lines = [f"{words['title']} {fleet.month} ({state})"]
     if fleet.rate is None:
         return [*lines, words["none"]]
@@ -171,7 +174,7 @@ def _row(each: DeviceMonth, words: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(clean(text) for text in shown)
 
 
-def _table(fleet: FleetMonth, words: Mapping[str, str]) -> str:
+def _table(fleet: FleetMonth, page: MonthsPage, words: Mapping[str, str]) -> str:
     heads = tuple(words[name].upper() for name in _COLUMNS)
     rows = [heads, *(_row(each, words) for each in fleet.devices)] if fleet.devices else []
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
@@ -181,21 +184,21 @@ def _table(fleet: FleetMonth, words: Mapping[str, str]) -> str:
         ).rstrip()
         for row in rows
     ]
-    return "\n".join((*_heads(fleet, words), "", *lines)).rstrip() + "\n"
+    return "\n".join((*_heads(fleet, page, words), "", *lines)).rstrip() + "\n"
 
 
 def _html(fleets: Sequence[FleetMonth], page: MonthsPage, words: Mapping[str, str]) -> str:
     title = escape(f"{words['title']} {page.site}".strip())
     lang = "zh-CN" if page.language is Language.ZH else "en"
-    body = "".join(_section(fleet, words) for fleet in fleets)
+    body = "".join(_section(fleet, page, words) for fleet in fleets)
     return (
         f'<!DOCTYPE html>\n<html lang="{lang}"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>\n"
     )
 
 
-def _section(fleet: FleetMonth, words: Mapping[str, str]) -> str:
-    first, *rest = (escape(line) for line in _heads(fleet, words))
+def _section(fleet: FleetMonth, page: MonthsPage, words: Mapping[str, str]) -> str:
+    first, *rest = (escape(line) for line in _heads(fleet, page, words))
     heads = "".join(f"<th>{escape(words[name])}</th>" for name in _COLUMNS)
     rows = "".join(_html_row(each, words) for each in fleet.devices)
     told = "".join(f"<p>{line}</p>" for line in rest)

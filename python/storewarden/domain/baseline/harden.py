@@ -125,6 +125,17 @@ class HostFix:
         short = self.still or any(each.problem for group in self.groups for each in group.controls)
         return Standing.WELL if outcomes <= _WELL and not short else Standing.MISSED
 
+    @property
+    def cannot(self) -> frozenset[str]:
+        """Controls that cannot be fixed there: their own problem, or their group's."""
+        bad = (GroupOutcome.REFUSED, GroupOutcome.FAILED)
+        return frozenset(
+            each.control
+            for group in self.groups
+            for each in group.controls
+            if each.problem or group.outcome in bad
+        )
+
     def merged(self, groups: tuple[GroupFix, ...]) -> tuple[GroupFix, ...]:
         """Its groups with ``groups`` laid over them, in the order in which they came."""
         known = {group.group: group for group in self.groups}

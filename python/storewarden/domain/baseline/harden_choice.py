@@ -7,7 +7,7 @@ asked for. Everything else is named with its reason, so that a plan has a line f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -118,13 +118,20 @@ def _failed(control: Control, max_risk: Risk) -> Why:
     return Why.RISK if RISKS.index(control.risk) > RISKS.index(max_risk) else Why.FIX
 
 
-def expected(audit: Audit, wanted: Wanted) -> Audit:
-    """The audit as it would be when every fix works."""
-    return replace(audit, hosts=tuple(_expected(host, wanted) for host in audit.hosts))
+def expected(
+    audit: Audit, wanted: Wanted, hopeless: Mapping[str, Collection[str]] | None = None
+) -> Audit:
+    """The audit as it would be when every fix works, but those that a host said, by ``hopeless``,
+    cannot be made there."""
+    without = hopeless or {}
+    return replace(
+        audit,
+        hosts=tuple(_expected(host, wanted, without.get(host.host, ())) for host in audit.hosts),
+    )
 
 
-def _expected(host: HostAudit, wanted: Wanted) -> HostAudit:
-    fixes = set(wanted.fixes(host.host))
+def _expected(host: HostAudit, wanted: Wanted, hopeless: Collection[str]) -> HostAudit:
+    fixes = set(wanted.fixes(host.host)) - set(hopeless)
     findings = (
         replace(finding, verdict=Verdict.PASS) if finding.control in fixes else finding
         for finding in host.findings

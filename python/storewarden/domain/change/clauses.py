@@ -87,7 +87,7 @@ CLAUSES: tuple[tuple[str, str], ...] = (
     ("a host waits {least} to {most} s for its confirmation",
      "主机等待确认的时间为 {least} 至 {most} 秒"),
     ("fewer hosts with --limit, fewer controls, a shorter --deadline, or a longer window",
-     "用 --limit 减少主机，减少控制项，缩短 --deadline，或加长窗口"),
+     "用 --limit 减少主机，减少检查项，缩短 --deadline，或加长窗口"),
     ("a --limit inside of the change, or another change", "--limit 须在变更范围内，或另开变更"),
     # what is written beside it
     ("there is nothing new in the plan", "方案没有变化"),
