@@ -39,7 +39,7 @@ from storewarden.ports.outbox import Delivery, Outbox
 from storewarden.ports.tickets import Attachment, TicketDraft, TicketNote, TicketSystem
 
 _ENTRIES = 200  # per tick, so that a stop never waits for more than a few requests
-_SUBJECTS = 50
+_SUBJECTS = 5  # at a time: then it is asked anew, because a change may have come that goes first
 _LONGEST = timedelta(minutes=1)  # of one round, however slowly the system answers
 _REMEMBERED = 500
 _HOPELESS = 40  # as good as so many failures: a person has to act, so there is no hurry
@@ -82,10 +82,11 @@ class Mirror:
             return self._rest_until
         self._rest_until = None
         round_ = _Round(probing=self._down > 0, ends=now + _LONGEST)
-        for delivery in self._parts.outbox.due(self.channel, now, limit=_SUBJECTS):
-            if not round_.goes_on or self._is_over(round_):
-                break
-            self._deliver(delivery, round_)
+        while found := self._parts.outbox.due(self.channel, now, limit=_SUBJECTS):
+            for delivery in found:
+                if not round_.goes_on or self._is_over(round_):
+                    return self._after(round_, now)
+                self._deliver(delivery, round_)
         return self._after(round_, now)
 
     def _after(self, round_: _Round, now: datetime) -> datetime | None:

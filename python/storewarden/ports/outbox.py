@@ -77,8 +77,9 @@ class Outbox(Protocol):
 
     def due(self, channel: str, now: datetime, *, limit: int = 100) -> tuple[Delivery, ...]:
         """Subjects with entries that have not arrived, not parked, ``retry_at`` reached; those
-        that failed least often first, so that one that always fails holds up nobody, and of
-        these the longest waiting.
+        that failed least often first, so that one that always fails holds up nobody; of these
+        changes before drift tickets, because people wait for them and an audit of a neglected
+        fleet opens thousands of the others; and of these the longest waiting.
 
         A ``retry_at`` beyond ``domain.outbox.delivery.EVER_WAITED`` counts as reached: the clock
         was put back.

@@ -31,10 +31,12 @@ from storewarden.domain.baseline.drift_ticket import (
 )
 from storewarden.domain.baseline.finding import AuditState, HostAudit, Verdict
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
+from storewarden.ports.changes import ChangeBook
 from storewarden.ports.compliance import ComplianceBook
 from storewarden.ports.drift_tickets import DriftBook, TicketEnd
 from storewarden.ports.ledger import Ledger
 from storewarden.ports.outbox import Outbox
+from storewarden.testing.conformance_changes import DAY, PREFIX, opening
 from storewarden.testing.conformance_ledger import START, audited, refused
 from storewarden.testing.ledger import ManualClock
 
@@ -54,6 +56,11 @@ class DriftLedger(Ledger, Protocol):
     @property
     def compliance(self) -> ComplianceBook:
         """The months."""
+        ...
+
+    @property
+    def changes(self) -> ChangeBook:
+        """The changes, whose tickets go first."""
         ...
 
     @property
@@ -178,6 +185,14 @@ class DriftConformance:
         kinds = [each.kind for each in ledger.outbox.entries(delivery)]
         assert kinds == ["drift ticket mirrored", "drift ticket closed"]
         refused(ConfigInvalid, lambda: book.mirrored("drift-20260301-0", "itsm", "1"))
+
+    def test_a_change_does_not_wait_behind_drift_tickets(self, ledger: DriftLedger) -> None:
+        """An audit of a neglected fleet opens thousands; people wait for the change."""
+        ledger.outbox.subscribe(TICKETS)
+        ledger.drift_tickets.settle([drift_ticket(f"pos{n}") for n in range(9)], [])
+        number = ledger.changes.open_change("k", PREFIX, DAY, opening("pos1")).change.number
+        (first,) = ledger.outbox.due(TICKETS, START, limit=1)
+        assert first.subject == number
 
     def test_a_channel_that_begins_later_has_the_open_ones(self, ledger: DriftLedger) -> None:
         """What was closed before is not mirrored any more."""

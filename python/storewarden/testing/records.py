@@ -204,7 +204,7 @@ class MemoryOutbox:
     def due(self, channel: str, now: datetime, *, limit: int = 100) -> tuple[Delivery, ...]:
         """Subjects with entries that have not arrived and may be tried."""
         found = [
-            ((delivery.attempts, waiting.sequence), delivery)
+            ((delivery.attempts, is_ticket(delivery.subject), waiting.sequence), delivery)
             for delivery in self.deliveries(channel)
             if not delivery.parked and not still_waits(delivery.retry_at, now)
             for waiting in self.entries(delivery, limit=1)

@@ -32,7 +32,7 @@ from storewarden.adapters.ledger import change_rows, drift_rows, journal
 from storewarden.adapters.ledger.change_rows import ENDED
 from storewarden.adapters.ledger.entries import text_of
 from storewarden.adapters.ledger.tables import CHANGE, CHANNEL, DELIVERY, DRIFT_TICKET, JOURNAL
-from storewarden.domain.baseline.drift_ticket import is_ticket
+from storewarden.domain.baseline.drift_ticket import SUBJECT, is_ticket
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
 from storewarden.domain.outbox.delivery import EVER_WAITED
 from storewarden.ports.journal import moment, stamp
@@ -112,12 +112,13 @@ def channels(connection: Connection) -> tuple[str, ...]:
 
 
 def due(connection: Connection, channel: str, now: datetime, limit: int) -> list[Delivery]:
-    """What is waiting and may be tried: what failed least often, then the longest waiting."""
+    """What is waiting and may be tried: what failed least often, changes, the longest waiting."""
     head = journal.head(connection).sequence
     retry, beyond = DELIVERY.c.retry_at, stamp(now + EVER_WAITED)
     soon = or_(retry == "", retry <= stamp(now), retry > beyond)
     chosen = select(DELIVERY).where(DELIVERY.c.channel == channel, DELIVERY.c.parked == 0)
-    ordered = chosen.order_by(DELIVERY.c.attempts, DELIVERY.c.waiting)
+    drift = case((DELIVERY.c.subject.startswith(SUBJECT), 1), else_=0)
+    ordered = chosen.order_by(DELIVERY.c.attempts, drift, DELIVERY.c.waiting)
     rows = connection.execute(ordered.where(_behind(head), soon).limit(limit))
     return [delivery_of(row, head) for row in rows]
 

@@ -24,7 +24,8 @@ from typing import Any, cast
 from storewarden.domain.baseline.control import Severity
 
 _DIGITS = 12  # hex digits: 180,000 tickets of one day do not meet by accident
-_SUBJECT = "drift-"
+SUBJECT = "drift-"
+"""What the number of every drift ticket begins with; change numbers have capital letters."""
 
 
 class TicketKind(Enum):
@@ -111,12 +112,12 @@ class NoSuchStep(ValueError):
 def ticket_number(key: TicketKey, audit: str, day: date) -> str:
     """``drift-20260601-3f9c2ab1d0e4``: the day it was opened, and what opened it, hashed."""
     told = "\n".join((key.kind.value, key.host, key.control, audit))
-    return f"{_SUBJECT}{day:%Y%m%d}-{hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]}"
+    return f"{SUBJECT}{day:%Y%m%d}-{hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]}"
 
 
 def is_ticket(subject: str) -> bool:
     """Whether a run of the journal is a drift ticket; change numbers have capital letters."""
-    return subject.startswith(_SUBJECT)
+    return subject.startswith(SUBJECT)
 
 
 def opened_body(ticket: DriftTicket) -> dict[str, object]:
