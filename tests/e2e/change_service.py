@@ -124,7 +124,12 @@ def serving(folder: Path) -> Iterator[Service]:
     duties = Duties()
     with site_in(folder) as site, ControllerLock(site.config.state_dir) as lock:
         config = uvicorn.Config(
-            create_app(site, duties), host="127.0.0.1", port=0, log_level="info", log_config=None
+            create_app(site, duties),
+            host="127.0.0.1",
+            port=0,
+            log_level="info",
+            log_config=None,
+            access_log=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

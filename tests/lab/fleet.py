@@ -215,9 +215,18 @@ class LabHost:
         begun = time.monotonic()
         while not (self._listens() and self.run("true", check=False).returncode == 0):
             if time.monotonic() - begun > timeout:
-                raise LabError(f"{self.name} does not answer ssh after {timeout:.0f} s")
+                raise LabError(
+                    f"{self.name} does not answer ssh after {timeout:.0f} s; "
+                    f"it is {self.lab.status()[self.name]['state']}: {self._last_words()}"
+                )
             time.sleep(0.1)
         return time.monotonic() - begun
+
+    def _last_words(self) -> str:
+        try:
+            return last_line(self.console()) or "its console is empty"
+        except OSError as error:
+            return f"its console cannot be read: {error.strerror}"
 
     def _listens(self) -> bool:
         """Whether sshd greets: much cheaper to ask than a login."""

@@ -87,6 +87,15 @@ def set_link(link: str, *, up: bool) -> None:
     run(["ip", "link", "set", "dev", link, "up" if up else "down"])
 
 
+def remove_link(link: str) -> None:
+    """Remove a dead host's line at once; without one there is nothing to do.
+
+    The kernel clears a dead network namespace away when it finds the time. Until then the name is
+    taken, and systemd-nspawn does not start the host again.
+    """
+    run(["ip", "link", "delete", "dev", link], check=False)
+
+
 def forget_connections(address: str) -> None:
     """Break this machine's own TCP connections to one lab address (a host that was replaced).
 

@@ -77,6 +77,7 @@ class Keeper:
 
     async def _spawn(self) -> None:
         command = await asyncio.to_thread(hosts.command, self.host, self._lab)
+        await asyncio.to_thread(network.remove_link, self.host.link)
         with hosts.console(self._lab.places, self.host).open("ab") as console:
             # Started from the main thread: the host's "kill me when my parent ends" means the
             # thread that made it.
