@@ -32,7 +32,7 @@ else
     need_lab
     say "Chapter: harden."
     harden_site
-    need_service
+    need_fresh_service
 
     say "Two stores are closed for stocktaking. What would be fixed there, what would restart, what could lock us out?"
     tell storewarden harden plan --limit "$HARDENED" --quiet --output "$WORK/plan.txt"
