@@ -8,10 +8,11 @@ little, and ends; a visit that dies with its line is followed by another one.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import (
@@ -37,8 +38,9 @@ class ActionModule(ActionBase):
         waits = str(arguments.get("state", "awaited")) == "awaited" and not self._task.check_mode
         if waits:
             arguments["seconds"] = _visit_seconds(arguments.get("restore_point"))
-        began, began_here = time.monotonic(), False
+        began, began_here, play = time.monotonic(), False, os.getppid()
         while True:
+            _must_be_wanted(play)
             arguments["restore_point"] = _with_rest(
                 self._task.args.get("restore_point"), time.monotonic() - began
             )
@@ -73,6 +75,13 @@ class ActionModule(ActionBase):
                     raise
                 drop(self._connection)
                 time.sleep(_PAUSE)
+
+
+def _must_be_wanted(play: int) -> None:
+    """AnsibleError when the play that asked is gone. Its workers live in sessions of their own, and
+    one that outlives a killed play would keep the dead man away with nobody left to confirm."""
+    if os.getppid() != play:
+        raise AnsibleError("the play is gone; the job goes on by itself")
 
 
 def _visit_seconds(point: Any) -> float:

@@ -105,6 +105,16 @@ class ActionModule(ActionBase):
             return self._report(answer)
         return {"changed": False, "msg": "armed"}
 
+    def _settled(self) -> Result:
+        """All hosts of the run are done. A host that has gone back meanwhile reports that."""
+        if self._task.check_mode:
+            return {"changed": False, "msg": "settled"}
+        deadline = float(self._asked("payload_deadline")) + float(self._asked("payload_queue"))
+        answer = self._host("extended", deadline=deadline, exact=True)
+        if answer["report"] not in ("extended", "confirmed"):
+            return self._report(answer)
+        return {"changed": False, "msg": "settled"}
+
     def _applied(self) -> Result:
         applied = self._asked("payload_applied")
         detail = {"applied": applied} if applied else {}
@@ -116,8 +126,7 @@ class ActionModule(ActionBase):
         return self._report({**answer, "detail": {**detail, **answer["detail"]}})
 
     def _until_judged(self) -> float:
-        """A whole deadline when all hosts of the run are done. Not more: from here on a host whose
-        line is lost has nobody who waits for it."""
+        """A whole deadline when all hosts of the run are done, and alone at once."""
         spent = time.monotonic() - float(self._frame()["began"])
         waits = float(self._asked("payload_wait") or 0.0)
         return float(self._asked("payload_deadline")) + max(0.0, waits - spent)
@@ -148,7 +157,8 @@ class ActionModule(ActionBase):
         if problems or not found["ok"]:
             reason = {"en": problems[0], "zh": problems[0]} if problems else bad_probes(probes)
             return {"failed": True, "msg": reason["en"], "reason": reason, "probes": probes}
-        answer = self._host("confirmed")
+        with unshared(self._connection):  # the new connection may have been the last one
+            answer = self._host("confirmed")
         return self._report({**answer, "detail": {**answer["detail"], "probes": probes}})
 
     def _undone(self) -> Result:

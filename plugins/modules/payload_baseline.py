@@ -152,6 +152,7 @@ def planned(work, dry):
     found = hardening.planned(look, work["controls"], around)
     if found["ready"] and not found["nothing"] and not dry:
         hardening.staged(Tools(look, HostHands(), None), work["controls"])
+        hardening.noted(work["stage"], found["items"])
     return {"found": found}
 
 

@@ -45,7 +45,9 @@ options:
     elements: str
     default: []
   reload:
-    description: Units that take the files up by a reload; they are only named in the result.
+    description:
+      - Units that take the files up by a reload; they are only named in the result. One that is
+        stopped is left alone.
     type: list
     elements: str
     default: []
@@ -54,6 +56,14 @@ options:
     type: list
     elements: str
     default: []
+  stage:
+    description: The payload's folder on the host, where preflight notes which units are stopped.
+    type: path
+    default: ''
+  remember:
+    description: Whether to note it now.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -78,6 +88,14 @@ unit_checks:
   description: Checks for M(storewarden.ops.payload_checks), one per unit.
   returned: success
   type: list
+to_reload:
+  description: The units of O(reload) that are not stopped and not restarted.
+  returned: success
+  type: list
+to_restart:
+  description: The units of O(restart) that are not stopped.
+  returned: success
+  type: list
 in_place:
   description: A probe that says whether all files are as they shall be.
   returned: success
@@ -95,11 +113,13 @@ from ansible_collections.storewarden.ops.plugins.module_utils.payload.config_fil
     Files,
     wanted,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.payload.config_units import (
+    full_name,
+    remember,
+    remembered,
+    stopped_ones,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
-
-
-def full_name(unit):
-    return unit if "." in unit else unit + ".service"
 
 
 def items(given):
@@ -112,17 +132,37 @@ def items(given):
     return found
 
 
-def more(given, changes):
-    """What the role hands on: items, checks of the units, a probe of the files."""
+def units(given, word):
+    return [full_name(one) for one in given[word]]
+
+
+def stopped(given, host, files):
+    """Units that stay as they are; noted in preflight, known later on."""
+    known = None if given["remember"] or not given["stage"] else remembered(given["stage"])
+    if known is None:
+        known = stopped_ones(host, units(given, "reload") + units(given, "restart"), files)
+    return known
+
+
+def more(given, changes, asleep):
+    """What the role hands on: items, units and their checks, a probe of the files."""
     kept = items(given)
-    units = sorted({one["name"] for one in kept if one["kind"] == "unit"})
+    told = sorted({one["name"] for one in kept if one["kind"] == "unit"})
+    checks = [
+        {"kind": "unit", "unit": one, "state": "inactive" if one in asleep else "active"}
+        for one in told
+    ]
+    restart = [one for one in units(given, "restart") if one not in asleep]
+    reload = [one for one in units(given, "reload") if one not in [*asleep, *restart]]
     names = ", ".join(one["what"] for one in changes)
     detail = {"en": "as declared", "zh": "与声明一致"}
     if changes:
         detail = {"en": "not as declared: " + names, "zh": "与声明不一致：" + names}
     return {
         "kept": kept,
-        "unit_checks": [{"kind": "unit", "unit": one} for one in units],
+        "unit_checks": checks,
+        "to_reload": reload,
+        "to_restart": restart,
         "in_place": {"name": "files", "ok": not changes, "detail": detail},
     }
 
@@ -139,14 +179,21 @@ def main():
             "validate": {"type": "list", "elements": "str", "default": []},
             "reload": {"type": "list", "elements": "str", "default": []},
             "restart": {"type": "list", "elements": "str", "default": []},
+            "stage": {"type": "path", "default": ""},
+            "remember": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     given = module.params
     places = given["state"] == "placed" and not module.check_mode
+    host = Host()
     try:
-        files = Files(Host(), wanted(with_default(given["files"], given["validate"])))
+        declared = wanted(with_default(given["files"], given["validate"]))
+        files = Files(host, declared)
         changes = files.changes()
+        asleep = stopped(given, host, declared)
+        if given["remember"] and given["stage"] and changes and not module.check_mode:
+            remember(given["stage"], asleep)
         if places:
             files.placed()
         else:
@@ -158,7 +205,9 @@ def main():
         module.exit_json(changed=False, msg=problem["en"], problem=problem, changes=[])
     except OSError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=places and bool(changes), changes=changes, **more(given, changes))
+    module.exit_json(
+        changed=places and bool(changes), changes=changes, **more(given, changes, asleep)
+    )
 
 
 if __name__ == "__main__":

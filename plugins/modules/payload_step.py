@@ -29,7 +29,8 @@ options:
   word:
     description:
       - V(begun) reads what the payload says of itself. V(captured), V(armed) and V(applied) are
-        said before and after the role's work. V(met) comes back over a new connection.
+        said before and after the role's work, V(settled) when all hosts are done. V(met) comes
+        back over a new connection.
         V(confirmed) judges what the role has verified. V(undone) takes back what failed,
         V(undone_all) a list of restore points, and V(told) reports either. V(probed) reads only.
     type: str
@@ -38,6 +39,7 @@ options:
       - captured
       - armed
       - applied
+      - settled
       - met
       - confirmed
       - undone

@@ -80,7 +80,7 @@ def _timed(timing: Mapping[str, Any], phase: str, asked: Asked, name: str) -> di
     deadline = common["payload_deadline"]
     return {
         "payload_grant": deadline + float(timing.get("apply" if phase == "apply" else "judge", 0)),
-        "payload_wait": _others(timing, asked),
+        **_others(timing, asked),
         "payload_job_timeout": float(timing.get("apply", 0)),
         "payload_restore_point": {
             "id": common["payload_point"],
@@ -113,18 +113,20 @@ def _common(asked: Asked, name: str) -> dict[str, Any]:
     }
 
 
-def _others(timing: Mapping[str, Any], asked: Asked) -> float:
-    """Seconds after the beginning of apply until the last host of the run is done, at most, and
-    those in front of this one are judged; 0 for a host that is alone in its run."""
+def _others(timing: Mapping[str, Any], asked: Asked) -> dict[str, float]:
+    """Seconds, at most: ``payload_wait`` from the beginning of apply until all hosts of the run
+    are judged, but for the judging of this one; ``payload_queue`` of that the judging of those in
+    front of it. 0 for a host that is alone in its run."""
     hosts, forks = asked("ansible_play_hosts_all"), asked("ansible_forks")
     count = len(hosts) if isinstance(hosts, list) else 1
-    if count < 2:
-        return 0.0
     turns = -(-count // max(1, int(forks or count)))
+    apply, reboot, judge, undo = (
+        float(timing.get(one, 0)) for one in ("apply", "reboot", "judge", "undo")
+    )
     # A host that fails is taken back before its turn ends.
-    turn = max(float(timing.get("apply", 0)) + float(timing.get("reboot", 0)),
-               float(timing.get("undo", 0)))
-    return turns * turn + (turns - 1) * float(timing.get("judge", 0))
+    queue = (turns - 1) * (judge + undo)
+    wait = turns * (apply + max(reboot, undo)) + queue if count > 1 else 0.0
+    return {"payload_wait": wait, "payload_queue": queue}
 
 
 def _options(given: Any, folder: Path, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,17 @@ JOBS = "/var/lib/storewarden/jobs"
 STAGE = "/var/cache/storewarden"
 TRIAL_FILE = "/srv/trial"
 
-_META = {
+_META: dict[str, Any] = {
     "summary": {"en": "a trial", "zh": "试验"},
     "class": "config",
     "reversibility": "A",
     "operation": "configuration",
-    # The grant of an armed host is the deadline and this: short, so that a test sees its end.
     "timing": {"preflight": 10, "apply": 2, "judge": 2, "undo": 10},
 }
 _OPTIONS = {
     "script": {"type": "str", "required": True, "description": "what the job does"},
     "good": {"type": "bool", "default": True, "description": "what verify says"},
+    "hang": {"type": "int", "default": 0, "description": "seconds that verify takes"},
 }
 _TASKS: Mapping[str, list[dict[str, Any]]] = {
     "preflight": [
@@ -82,6 +82,11 @@ _TASKS: Mapping[str, list[dict[str, Any]]] = {
     ],
     "verify": [
         {
+            "name": "Take long",
+            "ansible.builtin.command": {"argv": ["sleep", "{{ payload_trial_hang }}"]},
+            "changed_when": False,
+        },
+        {
             "name": "Say what was seen",
             "ansible.builtin.set_fact": {
                 "payload_verify": {
@@ -95,7 +100,7 @@ _TASKS: Mapping[str, list[dict[str, Any]]] = {
                     ],
                 }
             },
-        }
+        },
     ],
     "undo": [
         {
@@ -106,16 +111,17 @@ _TASKS: Mapping[str, list[dict[str, Any]]] = {
 }
 
 
-def write_trial(roles: Path) -> None:
+def write_trial(roles: Path, **timing: int) -> None:
     """The payload ``trial``, as a site would have it among its own roles."""
+    meta = {**_META, "timing": {**_META["timing"], **timing}}
     role = roles / "payload_trial"
     for name in ("meta", "tasks", "defaults"):
         (role / name).mkdir(parents=True)
-    (role / "meta" / "payload.yml").write_text(yaml.safe_dump(_META, allow_unicode=True))
+    (role / "meta" / "payload.yml").write_text(yaml.safe_dump(meta, allow_unicode=True))
     options = {f"payload_trial_{name}": spec for name, spec in _OPTIONS.items()}
     specs = {name: {"options": options} for name in _TASKS}
     (role / "meta" / "argument_specs.yml").write_text(yaml.safe_dump({"argument_specs": specs}))
-    (role / "defaults" / "main.yml").write_text("payload_trial_good: true\n")
+    (role / "defaults" / "main.yml").write_text("payload_trial_good: true\npayload_trial_hang: 0\n")
     for name, tasks in _TASKS.items():
         (role / "tasks" / f"{name}.yml").write_text(yaml.safe_dump(tasks, sort_keys=False))
 
@@ -154,28 +160,36 @@ class Payload:
 
     def run(self, phase: str, *words: str, **variables: Any) -> Ended:
         """The phase to its end."""
-        play, events = self._started(phase, words, variables)
-        said, _none = play.communicate(timeout=240)
-        return _ended(play.returncode, said, events)
+        return self.all((phase,), words, **variables)[-1]
 
     def started(self, phase: str, **variables: Any) -> Going:
         """The phase, going on by itself."""
-        play, events = self._started(phase, (), variables)
+        play, events = self._started((phase,), (), variables)
         return Going(play, events)
 
-    def through(self, *phases: str) -> list[str]:
+    def through(self, *phases: str, **variables: Any) -> list[str]:
         """The reports of these phases, one after the other."""
-        return [self.run(phase).report for phase in phases]
+        return [one.report for one in self.all(phases, **variables)]
+
+    def all(
+        self, phases: Sequence[str], words: tuple[str, ...] = (), **variables: Any
+    ) -> list[Ended]:
+        """These phases in one run of Ansible, which ends at the first that fails. A run without
+        any report has one element."""
+        play, events = self._started(phases, words, variables)
+        said, _none = play.communicate(timeout=240)
+        return _ended(play.returncode, said, events)
 
     def _started(
-        self, phase: str, words: tuple[str, ...], variables: Mapping[str, Any]
+        self, phases: Sequence[str], words: tuple[str, ...], variables: Mapping[str, Any]
     ) -> tuple[subprocess.Popen[str], Path]:
         self.runs += 1
         own = self.folder / f"{self.point}-{self.runs}"
         own.mkdir(parents=True)
         roles = self.folder / "roles"
         if not roles.exists():
-            write_trial(roles)
+            # A host whose line is lost must not wait for all of this.
+            write_trial(roles, apply=600, reboot=600)
         values = own / "values.json"
         given = {
             "payload_name": self.name,
@@ -190,7 +204,7 @@ class Payload:
         play = subprocess.Popen(
             [
                 str(Path(sys.executable).parent / "ansible-playbook"),
-                f"storewarden.ops.payload_{phase}",
+                *(f"storewarden.ops.payload_{phase}" for phase in phases),
                 "-i", str(self.lab.inventory_path), "--limit", self.till.host.name,
                 "-e", f"@{values}", *words,
             ],
@@ -232,13 +246,14 @@ class Going:
 
     def end(self) -> Ended:
         said, _none = self.play.communicate(timeout=240)
-        return _ended(self.play.returncode, said, self.events)
+        return _ended(self.play.returncode, said, self.events)[-1]
 
 
-def _ended(code: int, said: str, events: Path) -> Ended:
+def _ended(code: int, said: str, events: Path) -> list[Ended]:
     lines = events.read_text().splitlines() if events.exists() else []
     found = [json.loads(line) for line in lines]
     kinds = tuple(str(one["kind"]) for one in found if str(one["kind"]).startswith("host_"))
     reports = [one["report"]["payload"] for one in found if "payload" in one.get("report", {})]
     messages = [str(one["message"]) for one in found if one.get("message")]
-    return Ended(code, said + "\n".join(messages), kinds, reports[-1] if reports else {})
+    said += "\n".join(messages)
+    return [Ended(code, said, kinds, one) for one in reports or [{}]]

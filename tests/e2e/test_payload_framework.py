@@ -79,27 +79,23 @@ def a_good_configuration_goes_forward_and_all_the_way_back(till: RestoreHost) ->
     assert till.files(*WATCHED) == before
     assert config.run("apply", "--check").report == "applied"
     assert till.files(*WATCHED) == before
-    assert config.run("apply").report == "applied"
-    armed = config.run("probe")
-    assert armed.report == "armed"
-    assert armed.detail["left"] > 300
-    judged = config.run("judge")
-    assert judged.report == "verified", judged.own
+    applied, armed = config.all(["apply", "probe"])
+    assert (applied.report, armed.report) == ("applied", "armed"), armed.said
+    assert 200 < armed.detail["left"] <= 300
+    judged, confirmed = config.all(["judge", "probe"])
+    assert (judged.report, confirmed.report) == ("verified", "confirmed"), judged.own
     assert {one["name"]: one["ok"] for one in judged.detail["probes"]} == {
         "files": True,
         f"unit {UNIT}": True,
         "page": True,
     }
     assert till.timers() == ""
-    assert config.run("probe").report == "confirmed"
     again = payload(till, "config", config.options).run("preflight")
     assert again.report == "nothing"
-    back = config.run("undo")
-    assert (back.report, back.code) == ("restored", 0)
+    back, told = config.all(["undo", "probe"])
+    assert (back.report, told.report, back.code) == ("restored", "restored", 0)
     assert till.files(*WATCHED) == before
     assert till.sh(PAGE) == "old\n"
-    told = config.run("probe")
-    assert told.report == "restored"
     assert told.detail["restored_at"] == back.detail["restored_at"]
     assert config.left_behind() == ""
 
@@ -132,9 +128,8 @@ def what_does_not_work_is_taken_back_byte_for_byte(till: RestoreHost) -> None:
     config.options["probes"][0]["match"] = "^something else$"
     config.options["within"] = 1
     before = till.files(*WATCHED)
-    assert config.through("preflight", "apply") == ["ready", "applied"]
-    assert till.files(*WATCHED) != before
-    judged = config.run("judge")
+    ready, applied, judged = config.all(["preflight", "apply", "judge"])
+    assert (ready.report, applied.report) == ("ready", "applied")
     assert (judged.report, judged.code) == ("restored", 2), judged.said
     assert "page: status 200, but the text" in judged.own["reason"]["en"]
     assert [one["ok"] for one in judged.detail["probes"]] == [True, True, False]
@@ -145,8 +140,7 @@ def what_does_not_work_is_taken_back_byte_for_byte(till: RestoreHost) -> None:
     # The same, when all is well on the host and the controller does not reach a port of it.
     shut = payload(till, "config", served(till), payload_probe_seconds=1)
     before = till.files(*WATCHED)
-    assert shut.through("preflight", "apply") == ["ready", "applied"]
-    closed = shut.run("judge", payload_probe_ports=[22, 9])
+    *_before, closed = shut.all(["preflight", "apply", "judge"], payload_probe_ports=[22, 9])
     assert closed.report == "restored"
     assert "does not reach port 9 " in closed.own["reason"]["en"]
     assert till.files(*WATCHED) == before
@@ -190,9 +184,8 @@ def a_job_outlives_play_and_line_and_is_adopted(till: RestoreHost) -> None:
     assert "not-for-logs" not in ended.said
 
     # Once more, as after a lost report: it is not run again.
-    assert trial.run("apply").report == "applied"
+    assert trial.through("apply", "judge") == ["applied", "verified"]
     assert till.sh("cat /srv/count") == "begun\n"
-    assert trial.run("judge").report == "verified"
     assert till.sh(f"cat {TRIAL_FILE}") == "new\n"
     assert trial.left_behind() == ""
 
@@ -232,6 +225,75 @@ def nobody_confirms_and_the_host_tells_what_it_did(till: RestoreHost) -> None:
     again = trial.run("probe")
     assert again.report == "residue"
     assert [one["item"] for one in again.detail["residue"]] == [f"file {TRIAL_FILE}"]
+
+
+@stage.alone
+def a_host_that_lost_its_controller_does_not_wait_for_the_longest_apply(till: RestoreHost) -> None:
+    """Killed in the middle of a job: one deadline after the last visit, not after timing.apply."""
+    till.host.write(TRIAL_FILE, "old\n")
+    script = f"echo half > {TRIAL_FILE}; sleep 3000"
+    trial = payload(till, "trial", {"script": script}, payload_deadline=12)
+    assert trial.run("preflight").report == "ready"
+    play = trial.started("apply")
+    till.sees(f"grep -q half {TRIAL_FILE}")
+    # From its first visit on the job has the deadline, and no more.
+    until(lambda: till.state(trial.point)["deadline"]["granted"] == 12, "the deadline of a visit")
+    play.kill()
+    record = till.record(trial.point)
+    assert (record["cause"], record["outcome"]) == ("deadline", "restored")
+    assert till.sh(f"cat {TRIAL_FILE}") == "old\n"
+
+    # A check that hangs ends with a report, and with the host as it was.
+    options = {"script": f"echo new > {TRIAL_FILE}", "hang": 3000}
+    hanging = payload(till, "trial", options, payload_deadline=8)
+    *_before, judged = hanging.all(["preflight", "apply", "judge"])
+    assert judged.report == "restored", judged.said
+    assert till.sh(f"cat {TRIAL_FILE}") == "old\n"
+    # The other one's job stays until somebody visits it, or for a month.
+    assert hanging.point not in hanging.left_behind()
+
+
+@stage.alone
+def a_service_that_is_stopped_stays_stopped(till: RestoreHost) -> None:
+    config = payload(till, "config", served(till))
+    config.options["probes"] = []
+    till.sh(f"systemctl stop {UNIT}")
+    assert config.through("preflight", "apply", "judge") == ["ready", "applied", "verified"]
+    assert till.sh(f"systemctl is-active {UNIT} || true") == "inactive\n"
+    assert till.sh("cat /srv/demo/state") == "new\n"
+    config.options["restart"] = ["no-such-till"]
+    config.options["files"] = [{"dest": CONF, "content": "colour = red\n", "mode": "0600"}]
+    other = payload(till, "config", config.options)
+    refused = other.run("preflight")
+    assert refused.report == "refused"
+    assert "there is no unit no-such-till.service" in refused.own["reason"]["en"]
+
+
+@stage.alone
+def hardening_goes_forward_and_back_and_touches_nothing_that_is_not_kept(till: RestoreHost) -> None:
+    watched = ("/etc/ssh", "/etc/security")
+    options = {"controls": ["A01", "B03", "B04"], "skip": ["B04"], "max_risk": "R1"}
+    first = payload(till, "baseline", options)
+    ready = first.run("preflight")
+    assert ready.report == "ready", ready.said
+    assert [one["what"].split()[0] for one in ready.detail["changes"]] == ["B03"]
+    # Another control begins to fail: its files are not in the restore point.
+    till.sh("echo 'minlen = 7' >> /etc/security/pwquality.conf")
+    before = till.files(*watched)
+    drifted = first.run("apply")
+    assert drifted.report == "restored", drifted.said
+    assert "which the restore point did not keep" in drifted.own["reason"]["en"]
+    assert till.files(*watched) == before
+
+    whole = payload(till, "baseline", options)
+    ready, applied, judged = whole.all(["preflight", "apply", "judge"])
+    assert judged.report == "verified", judged.said
+    assert sorted(applied.detail["applied"]["fixed"]) == ["A01", "B03"]
+    assert till.files(*watched) != before
+    assert whole.run("undo").report == "restored"
+    assert till.files(*watched) == before
+    again = payload(till, "baseline", options).run("preflight")
+    assert again.detail["changes"] == ready.detail["changes"]
 
 
 @stage.alone

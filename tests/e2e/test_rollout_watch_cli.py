@@ -101,7 +101,6 @@ def test_a_list_shows_what_is_under_way_and_all_of_it_on_demand(cli: Cli) -> Non
     assert second in cli("list", "--all")[1]
     assert cli("list", "--change", second[:-3])[1].splitlines()[1].startswith(second)
     assert cli("list", "--all", "--limit", "1")[2] == "storewarden: there are more: --limit\n"
-    assert "进行中" not in cli("list", "--lang", "zh")[1]
     assert "已暂停" in cli("list", "--lang", "zh")[1]
 
 
@@ -303,8 +302,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(cli: Cli) -> None:
     over(cli, number, RolloutState.ROLLED_BACK)
     terminal = Terminal(cli.folder, number, TERM="dumb")
     assert terminal.end() == 1
-    assert "\x1b" not in terminal.seen
-    assert "wave 1 begins" in terminal.seen
+    assert ("\x1b" in terminal.seen, "wave 1 begins" in terminal.seen) == (False, True)
 
 
 # --- orders -----------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def told(folder: Path, name: str, at: int = 0, *, after: bool = False) -> int:
     story, expected = STORIES[name]
     place = RolloutPlace(folder, stores=3, tills=1)
     place.opened(
-        wanted(soak=Soak(wall=HOUR / 4), budgets=Budgets(region=Fraction(1), single_consent=True))
+        wanted(soak=Soak(wall=HOUR), budgets=Budgets(region=Fraction(1), single_consent=True))
     )
     place.deaths.at, place.deaths.after = at, after
     writes = 0
@@ -116,8 +116,8 @@ def killed(folder: Path, name: str, first: int, step: int, *, after: bool) -> No
 def test_killed_at_writes_while_something_else_happens(
     tmp_path: Path, name: str, after: bool
 ) -> None:
-    """Every ninth write; all of them in the full test."""
-    killed(tmp_path, name, 1 + 4 * after, 9, after=after)
+    """Every twelfth write; all of them in the full test."""
+    killed(tmp_path, name, 1 + 6 * after, 12, after=after)
 
 
 @pytest.mark.full

@@ -38,6 +38,7 @@ from storewarden.domain.rollout.spec import (
     Soak,
     WaveSize,
 )
+from storewarden.flows import rollout_parts as shared
 from storewarden.flows.change_desk import ChangeDesk, ChangeRequest, DeskParts
 from storewarden.flows.change_index import ChangeIndex
 from storewarden.flows.change_items import EstateItems
@@ -45,7 +46,7 @@ from storewarden.flows.change_windows import ChangeWindows
 from storewarden.flows.rollout_news import ChangeNews
 from storewarden.flows.rollout_orders import Order, OrderParts, give
 from storewarden.flows.rollout_parts import ROLLOUTS, DriveParts, EstateNow, ShardParts
-from storewarden.flows.rollout_plan import planned
+from storewarden.flows.rollout_plan import planned, undo_refusal
 from storewarden.flows.rollout_report import document
 from storewarden.flows.rollout_shard import ShardWork
 from storewarden.flows.rollout_start import Begun, StartParts, StartRequest, start
@@ -205,8 +206,6 @@ class RolloutPlace:
         self.news = ChangeNews(self.ledger)
         self.restart()
 
-    # -- the controller --------------------------------------------------
-
     def restart(self) -> None:
         """Another controller over the same ledger, the same runs and the same hosts."""
         self.deaths = Deaths()
@@ -214,7 +213,8 @@ class RolloutPlace:
         self.engine = ManualEngine(self.clock, after=self.engine)
         parts = self.parts(book)
         looking = Looking()
-        works = (TickWork(Driver(parts), looking), ShardWork(parts.shard))
+        shards = (ShardWork(parts.shard, kind) for kind in (shared.SHARD, shared.ENDING))
+        works = (TickWork(Driver(parts), looking), *shards)
         duty = RolloutsDuty(parts, looking)
         duty.every = timedelta(hours=6)  # here it is always woken, or has a time of its own
         self.engine.start((duty,), works)
@@ -267,14 +267,12 @@ class RolloutPlace:
         self.engine.wake(ROLLOUTS)
 
     def estate(self) -> EstateNow:
-        """The estate; the same object as long as it is the same."""
+        """The same object as long as it is the same."""
         found = FrozenInventory(hosts=self.hosts, groups={}, source="inventory")
         if getattr(self, "_estate", None) is None or self._estate.inventory != found:
             devices = read_estate(self.hosts, lambda _zone: True).devices
             self._estate = EstateNow(devices=devices, inventory=found)
         return self._estate
-
-    # -- people ----------------------------------------------------------
 
     def desk(self, person: Person) -> ChangeDesk:
         """The desk with somebody in front of it."""
@@ -335,17 +333,20 @@ class RolloutPlace:
         """The one who has to say yes does."""
         return self.desk(HEAD).act(number, f"yes-{self.ledger.head().sequence}", Approve())
 
-    def begin(self, change: str, spec: RolloutSpec | None = None, **more: bool) -> Begun:
+    def begin(
+        self, change: str, spec: RolloutSpec | None = None, by: Person = ASKER, **more: bool
+    ) -> Begun:
         """`rollout start`."""
-        found = self.desk(ASKER).change(change)
+        found = self.desk(by).change(change)
         whole = read_estate(self.hosts, lambda _zone: True)
         plan = planned(self.estate().inventory, spec or wanted(), found.hosts, whole)
         parts = StartParts(
             book=self.ledger.rollouts,
-            desk=self.desk(ASKER),
+            desk=self.desk(by),
             clock=self.clock,
             gates=self.gates,
             zone=SHANGHAI,
+            undo=lambda made: undo_refusal(made, whole),
             wake=self.wake,
         )
         return start(parts, StartRequest(change=change, plan=plan, **more))
@@ -359,8 +360,6 @@ class RolloutPlace:
         parts = OrderParts(book=self.ledger.rollouts, clock=self.clock, wake=self.wake)
         wish = Order(rollout=number or self.newest, order=word, why=why, host=host)
         return give(parts, ASKER, wish)
-
-    # -- what a test looks at --------------------------------------------
 
     @property
     def newest(self) -> str:
@@ -384,10 +383,8 @@ class RolloutPlace:
 
     def told(self, number: str = "") -> list[str]:
         """The last happenings, for a message."""
-        rollout = self.rollout(number)
-        hosts = [f"{h.name}={h.state}" for h in rollout.hosts.values()]
-        last = [f"{e.at:%H:%M} {str(e.what)[:150]}" for e in self.events(number)[-6:]]
-        return [rollout.held, *hosts, *last]
+        hosts = [f"{h.name}={h.state}" for h in self.rollout(number).hosts.values()]
+        return hosts + [f"{e.at:%H:%M} {str(e.what)[:150]}" for e in self.events(number)[-6:]]
 
     def notes(self, number: str) -> list[str]:
         """What was noted on a change."""

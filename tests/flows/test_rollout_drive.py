@@ -69,7 +69,9 @@ def test_a_broken_version_stops_at_the_canary_and_goes_back_in_time(place: Rollo
     assert back.rollback is not None and back.rollback.cause is Cause.CANARY
     change = place.desk(ASKER).change(opened.change)
     assert (change.state, change.outcome) == (State.CLOSED, Outcome.ROLLED_BACK)
-    assert any("went back because" in note for note in place.notes(opened.change))
+    (end,) = [note for note in place.notes(opened.change) if "went back because" in note]
+    assert back.rollback.first_undo is None and back.rollback.last_restored is None
+    assert "touched hosts had been restored before the decision (the last one" in end
 
 
 def test_a_failed_gate_takes_every_exposed_host_back(place: RolloutPlace) -> None:
@@ -197,7 +199,7 @@ def test_a_window_that_closes_in_a_wave_leaves_nobody_half_way(tmp_path: Path) -
     night, and nobody is being changed when stores open."""
     place = RolloutPlace(tmp_path, stores=10)
     place.fleet.took["apply"] = HOUR / 2
-    timing = Timing(apply=timedelta(minutes=40))
+    timing = Timing(apply=timedelta(minutes=40), undo=timedelta(minutes=2))
     place.opened(wanted(soak=Soak(wall=HOUR), lanes=1, shard=1, timing=timing))
     seen = set()
     while place.rollout().state is not RolloutState.COMPLETED:

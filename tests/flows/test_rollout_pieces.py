@@ -22,6 +22,7 @@ from storewarden.domain.rollout.facts import StoreWindow
 from storewarden.domain.rollout.record import Cause, Dispatch, Phase, Rollback, RolloutState
 from storewarden.domain.rollout.spec import Reversibility
 from storewarden.flows.rollout_gates import bounded
+from storewarden.flows.rollout_parts import ENDING, SHARD, kind_of
 from storewarden.flows.rollout_report import document, note_line, rollback_lines
 from storewarden.flows.rollout_reports import reports_of
 from storewarden.flows.rollout_windows import StoreWindows
@@ -215,3 +216,11 @@ def test_the_kill_switch_remembers_who_and_why(place: RolloutPlace) -> None:
     assert replace(place.switch)() == f"stopped by {ASKER.id}: burst pipe"
     place.switch.go_on(ASKER.id, "dry again")
     assert place.switch() == ""
+
+
+def test_what_ends_a_change_never_queues_behind_what_begins_one() -> None:
+    """A dead man ticks on every host that waits for its judge, and a queue of long changes of
+    other rollouts would outlast it."""
+    begins = {phase for phase in Phase if kind_of(phase) == SHARD}
+    assert begins == {Phase.PREFLIGHT, Phase.APPLY}
+    assert {kind_of(phase) for phase in set(Phase) - begins} == {ENDING}

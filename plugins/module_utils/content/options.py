@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping
 
 from ansible_collections.storewarden.ops.plugins.module_utils.staging.unfit import Unfit
 
 from .library import Wanted
+
+_MODE = re.compile(r"0[0-7]{3}")
 
 SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -30,12 +33,12 @@ SPEC: dict[str, dict[str, Any]] = {
 def wanted(given: Mapping[str, Any], sha256: str, file_name: str) -> Wanted:
     """Unfit for a mode that is none."""
     values = {name: given[name] for name in SPEC}
-    try:
-        values["mode"] = int(str(given["mode"]), 8)
-    except ValueError:
+    # YAML takes 0640 without quotes for the number 416, which would be read as 0416 here.
+    if not _MODE.fullmatch(str(given["mode"])):
         raise Unfit(
-            "mode: {0!r}: octal digits such as 0644 are meant".format(given["mode"]),
-            "mode：{0!r}：应为八进制数字，例如 0644".format(given["mode"]),
-        ) from None
+            "mode: {0!r}: octal digits in quotes such as '0644' are meant".format(given["mode"]),
+            "mode：{0!r}：应为加引号的八进制数字，例如 '0644'".format(given["mode"]),
+        )
+    values["mode"] = int(str(given["mode"]), 8)
     values["validate"] = tuple(given["validate"])
     return Wanted(sha256=sha256, file_name=file_name, **values)

@@ -13,6 +13,7 @@ import grp
 import hashlib
 import os
 import pwd
+import re
 import stat
 import tempfile
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.restore.disk impor
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 _ABSENT = "absent"
+_MODE = re.compile(r"[0-7]{4}")
 _CHECK_SECONDS = 60.0
 
 
@@ -60,17 +62,17 @@ def _wanted(one: dict[str, Any]) -> Wanted:
             "dest：{0!r} 应为绝对路径".format(dest),
         )
     gone = one.get("state", "present") == _ABSENT
-    try:
-        mode = int(str(one.get("mode") or "0644"), 8)
-    except ValueError:
+    mode = one.get("mode") or "0644"
+    # YAML takes 0640 without quotes for the number 416, which would be read as 0416 here.
+    if not isinstance(mode, str) or not _MODE.fullmatch(mode):
         raise BadFiles(
-            "{0}: mode {1!r}: four octal digits are meant".format(dest, one.get("mode")),
-            "{0}：权限 {1!r} 应为四位八进制数".format(dest, one.get("mode")),
-        ) from None
+            "{0}: mode {1!r}: four octal digits in quotes are meant".format(dest, mode),
+            "{0}：权限 {1!r} 应为加引号的四位八进制数".format(dest, mode),
+        )
     return Wanted(
         dest=dest,
         content=None if gone else str(one.get("content") or "").encode("utf-8"),
-        mode=mode,
+        mode=int(mode, 8),
         owner=str(one.get("owner") or "root"),
         group=str(one.get("group") or "root"),
         validate=tuple(str(word) for word in one.get("validate") or ()),

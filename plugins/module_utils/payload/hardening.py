@@ -5,8 +5,10 @@
 ``baseline_fix`` gives each group a restore point of its own, so that one that fails costs only
 itself. In a rollout a host is either at its target or as it was, so there it is one for all.
 
-What judge has to know of the time before the change lies in the payload's own folder of
-downloads: which ports were served, which controls were fixed, and whether apply came to its end.
+What has to be known of earlier phases lies in the payload's own folder of downloads: what the
+restore point keeps, which ports were served, which controls were fixed, and whether apply came to
+its end. Between preflight and apply another control may have begun to fail: what the restore point
+does not keep is not touched.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.hardening.planning
     plan_group,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.hardening.settling import Tools
+from ansible_collections.storewarden.ops.plugins.module_utils.hardening.step import FixFailed
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.disk import (
     make_folder,
     read_json,
@@ -84,19 +87,29 @@ def staged(tools: Tools, controls: list[Told]) -> None:
             step.stage(tools.hands)
 
 
+def noted(stage: str, items: list[Told]) -> None:
+    """What the restore point is going to keep."""
+    make_folder(stage)
+    write_json(os.path.join(stage, _FILE), {"items": items})
+
+
 def applied(tools: Tools, controls: list[Told], stage: str) -> Told:
     """The change, under the restore point that is armed. Raises what went wrong; the payload's
     frame takes it back."""
-    found = plan_group(tools.look(), controls)
     known = _known(stage)
-    if not known:
+    if "items" not in known:
+        raise FixFailed(
+            "the host does not know any more what preflight kept: run it again",
+            "主机上已无预检记录：请重新执行预检",
+        )
+    found = plan_group(tools.look(), controls)
+    if "fixed" not in known:
         ids = [one.id for one in found.changing if not one.remains]
-        known = {"listeners": transaction.listening(tools, found), "fixed": ids, "ended": False}
-        make_folder(stage)
+        listening = transaction.listening(tools, found)
+        known = {**known, "listeners": listening, "fixed": ids, "ended": False}
         write_json(os.path.join(stage, _FILE), known)
     tools.point.keep_as_apply(any(step.long for step in found.steps))
-    items = claims.of_steps(found.steps)
-    transaction.made_under(tools, found, items)
+    transaction.made_under(tools, found, known["items"])
     write_json(os.path.join(stage, _FILE), {**known, "ended": True})
     return {"fixed": known["fixed"], "controls": found.report()}
 

@@ -288,20 +288,27 @@ class Jobs:
         """The last lines, without what the command was given as a secret."""
         given = job["environment"].items()
         secrets = [value for key, value in given if len(value) > 3 and _SECRET.search(key)]
-        # One that begins before the last bytes must be seen whole to be known.
-        more = max([len(one.encode("utf-8")) for one in secrets], default=0)
         try:
             with open(self._at(name, "log"), "rb") as source:
                 source.seek(0, os.SEEK_END)
-                source.seek(max(0, source.tell() - _BYTES - more))
-                text = source.read(_BYTES + more).decode("utf-8", "replace")
+                begin = max(0, source.tell() - _BYTES)
+                source.seek(begin)
+                data = source.read(_BYTES)
         except OSError:
             return []
-        for value in sorted(secrets, key=len, reverse=True):
-            text = text.replace(value, "***")
-        text = text[-_BYTES:]
+        text = _without(secrets, data, cut=begin > 0)
         lines = [_CONTROL.sub("", line.rpartition("\r")[2]) for line in text.split("\n")]
         return [line[:500] for line in lines if line.strip()][-_LINES:]
+
+
+def _without(secrets: list[str], data: bytes, cut: bool) -> str:
+    """Text in which no secret is left, and not the rest of one either that was cut off before."""
+    known = sorted((one.encode("utf-8") for one in secrets), key=len, reverse=True)
+    for one in known:
+        rests = (one[at:] for at in range(1, len(one))) if cut else ()
+        data = data[max((len(rest) for rest in rests if data.startswith(rest)), default=0) :]
+        data = data.replace(one, b"***")
+    return data.decode("utf-8", "replace")
 
 
 def _digest(order: Order) -> str:

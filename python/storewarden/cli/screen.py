@@ -53,7 +53,9 @@ class Screen:
     def draw(self, text: str) -> None:
         """Show ``text``; nothing is sent when it stands there already."""
         lines = text.splitlines()[: self.size[1]]
-        picture = _HOME + "\n".join(f"{line}{_END_OF_LINE}" for line in lines) + _BELOW
+        # Emptied first: behind a line that is as wide as the terminal its last letter would go.
+        below = f"\n{_BELOW}" if len(lines) < self.size[1] else ""
+        picture = _HOME + "\n".join(f"{_END_OF_LINE}{line}" for line in lines) + below
         if (picture, self.size) != self._shown:
             self._write(picture)
             self._shown = (picture, self.size)

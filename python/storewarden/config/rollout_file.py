@@ -20,6 +20,7 @@ from typing import Any
 from storewarden.config.marked_yaml import MarkedYaml, Place, read_marked
 from storewarden.config.rollout_words import WAVES, length, share, wave
 from storewarden.domain.errors import ConfigInvalid
+from storewarden.domain.rollout.secrets import secrets_in
 from storewarden.domain.rollout.spec import (
     Budgets,
     GateSpec,
@@ -43,6 +44,7 @@ type CheckGate = Callable[[str, Mapping[str, object], str], None]
 _RENAMED = {"payload_class": "class"}
 _KEYS = tuple(_RENAMED.get(each.name, each.name) for each in fields(RolloutSpec))
 _MOST_WAVES = 50
+_NO_SECRETS = "rollout files are journaled; keep it in the inventory, under ansible-vault"
 _RESERVED = frozenset({"coverage"})
 """Names that verdicts of our own have."""
 
@@ -268,6 +270,8 @@ class _Reader:
             elif not _is_data(value):
                 hint = "put dates in quotes"
                 self.sheet.wrong(("options", key), "must be text, numbers, lists or keys", hint)
+        for place, what in secrets_in(options):
+            self.sheet.wrong(("options", *place), f"looks like {what}", _NO_SECRETS)
         return {str(key): value for key, value in options.items()}
 
     def _waves(self, keys: Mapping[str, Any], own: Sequence[str]) -> tuple[WaveSize, ...]:
@@ -368,6 +372,8 @@ class _Reader:
             return None
         if name is None:
             return None
+        for inner, what in secrets_in(settings):
+            self.sheet.wrong((*where, *inner), f"looks like {what}", _NO_SECRETS)
         return self._checked(where, GateSpec(kind=str(kind), name=name, settings=settings))
 
     def _checked(self, place: Place, gate: GateSpec) -> GateSpec:

@@ -31,15 +31,17 @@ OPERATIONS = {
 _TWO = 2  # people (reference: rollouts, "Rollback pack", class D)
 _COVERING = NEEDS_WINDOW | {OperationClass.EMERGENCY}
 _WORKING = (State.APPROVED, State.IN_PROGRESS)
+_OVER = (State.REJECTED, State.CANCELLED, State.DONE, State.CLOSED)
 _APPROVED = (State.APPROVED, State.IN_PROGRESS, State.PAUSED, State.DONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """``against`` is why the rollout must not go on, "" when it may."""
+    """``against`` is why the rollout must not go on, "" when it may; ``over`` why it never will."""
 
     against: str
     approved: bool
+    over: str = ""
 
 
 def saying(change: Change | None, now: datetime, zone: tzinfo) -> Saying:
@@ -48,7 +50,8 @@ def saying(change: Change | None, now: datetime, zone: tzinfo) -> Saying:
         return Saying(against="its change is gone", approved=False)
     emergency = change.draft.kind is Kind.EMERGENCY
     approved = change.state in _APPROVED or (emergency and change.state is State.REQUESTED)
-    return Saying(against=_against(change, now, zone), approved=approved)
+    over = f"the change is {change.state.value}" if change.state in _OVER else ""
+    return Saying(against=_against(change, now, zone), approved=approved, over=over)
 
 
 def operation(change: Change, payload: PayloadClass) -> OperationClass:
@@ -62,7 +65,7 @@ def scope_refusal(change: Change, hosts: Collection[str]) -> str:
     """Why a rollout over ``hosts`` is none of this change's business; "" when it is."""
     if change.standing is not None:
         return "a standing change covers small repeated actions, not a rollout"
-    if change.state in (State.REJECTED, State.CANCELLED, State.DONE, State.CLOSED):
+    if change.state in _OVER:
         return f"it is {change.state.value}"
     foreign = sorted(set(hosts) - set(change.hosts))
     if foreign:

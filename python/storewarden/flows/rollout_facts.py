@@ -93,6 +93,7 @@ class FactsBook:
         return Facts(
             change=refused or said.against or _final(change, rollout),
             change_approved=said.approved,
+            change_over=said.over,
             frozen=parts.shard.frozen(),
             windows=self._store_windows(rollout, change, fleet, now),
             groups={name: fleet.groups[name] for name in rollout.hosts if name in fleet.groups},

@@ -16,9 +16,11 @@ from storewarden.domain.change.people import Person
 from storewarden.domain.errors import ConfigInvalid, Refused
 from storewarden.domain.rollout.events import Ordered, RolloutEvent
 from storewarden.domain.rollout.orders import ORDERS, order, refusal_of
-from storewarden.domain.rollout.record import Rollout
+from storewarden.domain.rollout.record import Rollout, RolloutState
 from storewarden.ports.clock import Clock
 from storewarden.ports.rollouts import RolloutBook
+
+_FINISHED = (RolloutState.COMPLETED, RolloutState.COMPLETED_WITH_STRAGGLERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,12 @@ def give(parts: OrderParts, person: Person, wish: Order) -> Rollout:
     if not wish.why.strip():
         raise ConfigInvalid("say why", where="--reason")
     now = parts.clock.now()
+    newer = _newer(parts.book, wish.rollout) if wish.order == "rollback" else ""
     refused: list[Ordered] = []
 
     def judge(current: Rollout) -> tuple[RolloutEvent, ...]:
         refused.clear()
-        events = order(current, wish.order, person.id, wish.why, now, host=wish.host)
+        events = order(current, wish.order, person.id, wish.why, now, host=wish.host, newer=newer)
         against = refusal_of(events)
         refused.extend([] if against is None else [against])
         return events
@@ -70,3 +73,23 @@ def give(parts: OrderParts, person: Person, wish: Order) -> Rollout:
     if refused:
         raise Refused(refused[0].refusal, where=wish.rollout)
     return told.rollout
+
+
+def _newer(book: RolloutBook, number: str) -> str:
+    """A younger rollout that holds hosts of a completed one, or has changed them since (I6): what
+    lies beneath it cannot be taken back without it."""
+    rollout = book.rollout(number)
+    if rollout is None or rollout.state not in _FINISHED:
+        return ""
+    held = book.host_states(tuple(rollout.hosts))
+    others = sorted({other for other, _state in held.values() if other != number})
+    if others:
+        return others[0]
+    younger = [each for each in book.lines(states=_FINISHED) if each.opened > rollout.opened]
+    return next((each.number for each in younger if _overlap(book, each.number, rollout)), "")
+
+
+def _overlap(book: RolloutBook, number: str, rollout: Rollout) -> bool:
+    younger = book.rollout(number)
+    found = () if younger is None else younger.hosts.values()
+    return any(host.touched and host.name in rollout.hosts for host in found)

@@ -15,7 +15,7 @@ from pathlib import Path
 from storewarden.domain.capacity.groups import POS_ROLES
 from storewarden.domain.estate.device import Device
 from storewarden.domain.maintenance.almanac import Almanac
-from storewarden.domain.rollout.record import Rollout
+from storewarden.domain.rollout.record import Phase, Rollout
 from storewarden.flows.change_desk import Document
 from storewarden.flows.harden_ready import WorkDesk
 from storewarden.ports.changes import ChangeBook
@@ -32,7 +32,21 @@ TICK = "rollout"
 """The kind of work that is one look at one rollout; its body is ``{"rollout": number}``."""
 
 SHARD = "shard"
-"""The kind of work that is one dispatch; its body is ``{"dispatch": id}``, its key that id."""
+"""The kind of work that is one dispatch which begins something on its hosts; its body is
+``{"dispatch": id}``, its key that id."""
+
+ENDING = "ending"
+"""The same for dispatches that end what was begun: judge, undo, probe. They never queue behind
+changes of other hosts or rollouts: a dead man ticks on every host that waits for its judge."""
+
+BEGINS = frozenset({Phase.PREFLIGHT, Phase.APPLY})
+"""Phases that begin something."""
+
+
+def kind_of(phase: Phase) -> str:
+    """The kind of work that a dispatch of ``phase`` is."""
+    return SHARD if phase in BEGINS else ENDING
+
 
 OWNER = "rollout"
 """The owner of runs that dispatches start; their label is the dispatch's id."""

@@ -64,7 +64,7 @@ def note_line(rollout: Rollout, language: str) -> str:
     parts = [f"{rollout.number} {rollout.spec.payload}: {state_words(rollout, language)}"]
     parts += [("，" if chinese else ", ").join(_counts(rollout, chinese=chinese))]
     parts += list(_reasons(rollout, chinese=chinese))
-    parts += rollback_lines(rollout.rollback, language)
+    parts += clock_lines(rollout, language)
     owed = owing(rollout)
     if owed:
         parts.append(("须查看：" if chinese else "look at: ") + _names(each.name for each in owed))
@@ -74,6 +74,28 @@ def note_line(rollout: Rollout, language: str) -> str:
 def owing(rollout: Rollout) -> tuple[HostRecord, ...]:
     """Hosts that still owe something, or of which nobody knows."""
     return tuple(each for each in rollout.hosts.values() if each.debt or each.state in OWING)
+
+
+def clock_lines(rollout: Rollout, language: str) -> list[str]:
+    """The clock of going back, and who was back before it began to tick."""
+    rollback, saved = rollout.rollback, rollout.saved_before
+    lines = rollback_lines(rollback, language)
+    if rollback is None or not saved:
+        return lines
+    last = max(host.restored_at for host in saved if host.restored_at is not None)
+    early = span_words(rollback.verdict - last, language)
+    words = (
+        "{n} hosts had been restored before the decision, the last one {t} before it",
+        "{n} 台主机在决定前已自动恢复，最后一台早于决定 {t}",
+    )
+    if not lines and not owing(rollout) and not any(h.touched for h in rollout.hosts.values()):
+        words = (
+            "all {n} touched hosts had been restored before the decision (the last one {t} before"
+            " it): nothing was left to undo (30 min and 1 h allowed: kept)",
+            "已变更的 {n} 台主机在决定前均已自动恢复（最后一台早于决定 {t}），无需再回滚"
+            "（要求 30 分和 1 小时：达到）",
+        )
+    return [words[language == "zh"].format(n=len(saved), t=early), *lines]
 
 
 def rollback_lines(rollback: Rollback | None, language: str) -> list[str]:
@@ -129,7 +151,7 @@ def _page(rollout: Rollout, language: str, zone: tzinfo) -> Iterator[str]:
     if rollout.lock is not None:
         yield f"{titles[4]}: {rollout.lock.digest} ({rollout.lock.host})"
     yield from _reasons(rollout, chinese=chinese)
-    yield from rollback_lines(rollout.rollback, language)
+    yield from clock_lines(rollout, language)
     yield ""
     for wave in rollout.waves:
         yield from _wave(rollout, wave, language, zone)

@@ -22,7 +22,7 @@ from storewarden.domain.rollout.events import HostReport
 from storewarden.domain.rollout.record import Dispatch, Phase, Rollout
 from storewarden.domain.rollout.reporting import reported
 from storewarden.domain.rollout.spec import Timing
-from storewarden.flows.rollout_parts import OWNER, PLAYBOOKS, SHARD, ShardParts
+from storewarden.flows.rollout_parts import BEGINS, OWNER, PLAYBOOKS, SHARD, ShardParts
 from storewarden.flows.rollout_reports import reports_of, unknown
 from storewarden.ports.rollouts import Job
 from storewarden.ports.runner import (
@@ -39,15 +39,13 @@ FRESH = timedelta(minutes=5)
 
 _PROBED_IN = timedelta(minutes=2)
 _SLACK = timedelta(minutes=2)  # connecting, leases, the supervisor's own end
-_CHANGING = (Phase.PREFLIGHT, Phase.APPLY)
-"""Phases that begin something; the others end what was begun, and are never held back."""
 
 
 class ShardWork:
-    """``ports.engine.Work`` for dispatches."""
+    """``ports.engine.Work`` for dispatches of one ``kind``: SHARD or ENDING."""
 
-    def __init__(self, parts: ShardParts, *, at_once: int = 8) -> None:
-        self.kind = SHARD
+    def __init__(self, parts: ShardParts, kind: str = SHARD, *, at_once: int = 8) -> None:
+        self.kind = kind
         self.at_once = at_once
         self._parts = parts
 
@@ -134,7 +132,7 @@ class _Shard:
 
     def _against(self) -> str:
         """Why a change of hosts must not begin any more; "" when it may."""
-        if self.dispatch.phase not in _CHANGING:
+        if self.dispatch.phase not in BEGINS:  # what was begun is ended, whatever holds
             return ""
         if self.parts.clock.now() - self.dispatch.at > FRESH:
             return "it was decided too long ago"

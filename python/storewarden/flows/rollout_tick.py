@@ -25,7 +25,7 @@ from storewarden.domain.rollout.tables import ENDED
 from storewarden.flows.rollout_close import Closing
 from storewarden.flows.rollout_facts import Asked, FactsBook
 from storewarden.flows.rollout_gates import asked_gates
-from storewarden.flows.rollout_parts import ROLLOUTS, SHARD, TICK, DriveParts
+from storewarden.flows.rollout_parts import ROLLOUTS, TICK, DriveParts, kind_of
 from storewarden.flows.rollout_shard import sweep
 from storewarden.flows.rollout_supersede import take_over
 from storewarden.ports.rollouts import Look
@@ -193,8 +193,8 @@ class Driver:
 
     def _submit(self, rollout: Rollout) -> None:
         """Every dispatch under way is somebody's work; the same again changes nothing."""
-        for ident in rollout.dispatches:
-            self._parts.submit(SHARD, ident, {"dispatch": ident})
+        for ident, one in rollout.dispatches.items():
+            self._parts.submit(kind_of(one.phase), ident, {"dispatch": ident})
 
     def _begun(
         self, rollout: Rollout, change: Change | None, facts: Facts, now: datetime

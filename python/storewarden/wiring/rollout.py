@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from storewarden.domain.errors import ConfigInvalid, Refused, StorewardenError
-from storewarden.domain.estate.device import read_estate
+from storewarden.domain.estate.device import Estate, read_estate
 from storewarden.domain.rollout.record import Rollout, RolloutState
 from storewarden.domain.rollout.spec import RolloutSpec
 from storewarden.domain.rollout.tables import ENDED
 from storewarden.flows.rollout_orders import Order, OrderParts, give
 from storewarden.flows.rollout_parts import ROLLOUTS
-from storewarden.flows.rollout_plan import asked_for, planned, wanted_soak
+from storewarden.flows.rollout_plan import asked_for, planned, undo_refusal, wanted_soak
 from storewarden.flows.rollout_start import Begun, StartParts, StartRequest, start
 from storewarden.ports.rollouts import RolloutBook, RolloutLine
 
@@ -62,6 +62,9 @@ class Rollouts:
 
     def frozen(self, spec: RolloutSpec, change: str, desk: WorkDesk) -> Plan:
         """The plan of ``spec`` for the hosts of a change, as a start freezes it."""
+        return self._frozen(spec, change, desk)[0]
+
+    def _frozen(self, spec: RolloutSpec, change: str, desk: WorkDesk) -> tuple[Plan, Estate]:
         config = self._site.config
         found = self._site.inventory.resolve(
             config.inventory, vault_password=config.secrets.vault_password_file
@@ -73,7 +76,7 @@ class Rollouts:
         roles = set(spec.roles)
         hosts = [item.host for item in items if not roles or item.role in roles]
         whole = read_estate(found.hosts, available_timezones().__contains__)
-        return planned(found, spec, hosts, whole)
+        return planned(found, spec, hosts, whole), whole
 
     def start(
         self,
@@ -92,16 +95,18 @@ class Rollouts:
         spec = wanted if isinstance(wanted, RolloutSpec) else self.read(wanted)
         watched = None if soak is None else wanted_soak(soak)
         spec = asked_for(spec, emergency=emergency, soak=watched)
+        plan, whole = self._frozen(spec, change, desk)
+        pos_roles = frozenset(self._site.config.windows.pos_roles)
         parts = StartParts(
             book=self.book,
             desk=desk,
             clock=self._site.clock,
             gates=site_gates(self._site),
             zone=ZoneInfo(self._site.config.site.timezone),
+            undo=lambda made: undo_refusal(made, whole, pos_roles),
             language=self._site.config.site.language,
             wake=self.wake,
         )
-        plan = self.frozen(spec, change, desk)
         return start(parts, StartRequest(change=change, plan=plan, supersede=supersede))
 
     def order(self, person: Person, wish: Order) -> Rollout:

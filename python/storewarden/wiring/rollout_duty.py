@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storewarden.flows.rollout_parts import ROLLOUTS
+from storewarden.flows.rollout_parts import ENDING, ROLLOUTS, SHARD
 from storewarden.flows.rollout_shard import ShardWork
 from storewarden.flows.rollout_tick import Driver, Looking, RolloutsDuty, TickWork
 from storewarden.flows.rollout_workers import Heartbeat, Reaper, ReaperParts
@@ -54,7 +54,7 @@ def controller_share(site: Site, engine: Callable[[], Engine | None]) -> Rollout
     estate, looking = EstateSource(site), Looking()
     shard = shard_parts(site, estate, CONTROLLER, wake)
     parts = drive_parts(site, shard, estate, submit)
-    works = (TickWork(Driver(parts), looking), _shards(site, shard))
+    works: tuple[Work, ...] = (TickWork(Driver(parts), looking), *_shards(site, shard))
     duties = (RolloutsDuty(parts, looking), *_alive(site, CONTROLLER, engine, wake))
     return RolloutShare(duties=duties, works=works)
 
@@ -65,7 +65,7 @@ def worker_share(site: Site, name: str, engine: Callable[[], Engine | None]) -> 
     estate = EstateSource(site)
     shard = shard_parts(site, estate, name, lambda: None)
     duties = _alive(site, name, engine, lambda: None)
-    return RolloutShare(duties=duties, works=(_shards(site, shard),))
+    return RolloutShare(duties=duties, works=_shards(site, shard))
 
 
 def first_beat(site: Site, name: str) -> None:
@@ -73,8 +73,9 @@ def first_beat(site: Site, name: str) -> None:
     site.ledger.rollouts.beat(name, site.clock.now())
 
 
-def _shards(site: Site, shard: ShardParts) -> ShardWork:
-    return ShardWork(shard, at_once=site.config.controller.rollout_runs)
+def _shards(site: Site, shard: ShardParts) -> tuple[ShardWork, ...]:
+    most = site.config.controller.rollout_runs
+    return tuple(ShardWork(shard, kind, at_once=most) for kind in (SHARD, ENDING))
 
 
 def _alive(

@@ -279,3 +279,33 @@ def test_a_wave_may_be_cut() -> None:
         kind=SizeKind.SHARE, share=Fraction(1), most_share=Fraction(1, 5)
     )
     assert wave("label pilot by 3 stores") == WaveSize(kind=SizeKind.LABEL, label="pilot", most=3)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("options: {db_password: hunter2}", "options.db_password: looks like a secret"),
+        ("options: {files: [{api_key: hunter2}]}", "looks like a secret"),
+        ("options: {url: 'ftp://bo:hunter2@host/x'}", "looks like a password in a URL"),
+        ("options: {text: '-----BEGIN RSA PRIVATE KEY----- hunter2'}", "a private key"),
+        ("options: {text: '$ANSIBLE_VAULT;1.1;AES256 hunter2'}", "a vaulted value"),
+        ("gates: [http: {url: 'https://j/', tell: {token: hunter2}}]", "looks like a secret"),
+        ("options: {db_password: !vault hunter2}", "!vault"),
+    ],
+)
+def test_a_secret_has_no_place_in_what_is_journaled(tmp_path: Path, line: str, what: str) -> None:
+    """It is refused with its place, and its text is not told."""
+    with pytest.raises(ConfigInvalid) as error:
+        read(tmp_path, f"payload: packages\n{line}\n")
+    told = " ".join([str(error.value), *getattr(error.value, "mistakes", ())])
+    assert what in told and "hunter2" not in told
+
+
+def test_what_only_sounds_like_a_secret_is_none(tmp_path: Path) -> None:
+    """Numbers, yes and no, names of files, and a gate's reference to its secret."""
+    spec = read(
+        tmp_path,
+        "payload: packages\n"
+        "options: {password_max_days: 90, token: true, public_key: abc, secret: 'file:/etc/x'}\n",
+    )
+    assert spec.options["password_max_days"] == 90

@@ -24,6 +24,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.content.library im
     unpacked,
     validated,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.content.options import SPEC, wanted
 from ansible_collections.storewarden.ops.plugins.module_utils.content.placing import Owner, Placing
 from ansible_collections.storewarden.ops.plugins.module_utils.content.record import (
     Record,
@@ -41,6 +42,7 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.signed_source impo
     local_file,
     trust,
 )
+from tests.amount import examples
 from tests.unit.plugins.signing import Minisigner
 from tests.unit.plugins.tar_bench import Member, folder, link, packed
 
@@ -244,7 +246,9 @@ _FILES = st.dictionaries(_NAMES, st.sampled_from(["1", "2"]), min_size=1)
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(first=_FILES, second=_FILES, own=_FILES, mode=st.sampled_from([0o600, 0o644]))
 def test_there_and_back_is_nothing_done(
@@ -273,6 +277,14 @@ def _write(top: Path, files: dict[str, str]) -> None:
         place = top / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text + "own")
+
+
+@pytest.mark.parametrize("mode", ["416", "644", "4755", "rw", "0648"])
+def test_modes_that_yaml_or_somebody_mistook(mode: str) -> None:
+    given: dict[str, Any] = {name: spec.get("default", "x") for name, spec in SPEC.items()}
+    assert wanted({**given, "mode": "0640"}, "", "x").mode == 0o640
+    with pytest.raises(Unfit, match="octal digits in quotes"):
+        wanted({**given, "mode": mode}, "", "x")
 
 
 def test_a_source_on_the_controller_is_named_when_it_is_wrong(tmp_path: Path) -> None:

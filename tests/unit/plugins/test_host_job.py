@@ -11,7 +11,9 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,10 @@ def test_a_runner_that_is_killed_leaves_its_command_and_then_no_result(
 ) -> None:
     jobs.started(order(_blocked(tmp_path)))
     runner = jobs.inspected("rp")["pid"]
+    begun = tmp_path / "jobs/rp/begun.json"
+    end = time.monotonic() + _PATIENCE
+    while "child" not in json.loads(begun.read_text()) and time.monotonic() < end:
+        time.sleep(0.01)
     os.kill(runner, signal.SIGKILL)
     assert jobs.awaited("rp", 0.1)["state"] == "running"
     (tmp_path / "gate").write_text("go\n")
@@ -195,3 +201,44 @@ def test_names(jobs: Jobs, order: Callable[..., Order], name: str) -> None:
 def test_a_job_without_a_program(jobs: Jobs) -> None:
     with pytest.raises(BadItem, match="argv"):
         jobs.started(Order(id="rp", argv=[], environment={}))
+
+
+def test_what_it_makes_is_not_for_root_alone(
+    jobs: Jobs, order: Callable[..., Order], tmp_path: Path
+) -> None:
+    """A service of another user has to read what an installation brings."""
+    jobs.started(order("mkdir $HERE/app; echo x > $HERE/app/file"))
+    assert jobs.awaited("rp", _PATIENCE)["rc"] == 0
+    made = [tmp_path / "app", tmp_path / "app/file"]
+    assert [oct(one.stat().st_mode & 0o777) for one in made] == ["0o755", "0o644"]
+
+
+def test_a_secret_at_the_edge_of_the_log_is_none_that_is_told(
+    jobs: Jobs, order: Callable[..., Order]
+) -> None:
+    secret = "s3" * 40
+    # Megabytes; what is read of it begins in the middle of a secret.
+    script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; while [ $((n += 1)) -le 400 ]; do"
+    jobs.started(
+        order(f"{script} printf '%s ' $API_TOKEN; done", environment={"API_TOKEN": secret})
+    )
+    done = jobs.awaited("rp", _PATIENCE)
+    assert done["log"]
+    assert set("".join(done["log"])) <= {"*", " ", "x"}
+
+
+def test_a_log_does_not_turn_a_terminal_around(jobs: Jobs, order: Callable[..., Order]) -> None:
+    jobs.started(order("printf 'a\\302\\233mb\\342\\200\\256c\\n'"))
+    assert jobs.awaited("rp", _PATIENCE)["log"] == ["ambc"]
+
+
+def test_two_starts_at_once_run_it_once(
+    jobs: Jobs, order: Callable[..., Order], tmp_path: Path
+) -> None:
+    """Two visits of two controllers, or one whose line was lost and came back."""
+    wanted = order("echo ran >> $HERE/count")
+    with ThreadPoolExecutor(4) as visits:
+        started = [one[0] for one in visits.map(jobs.started, [wanted] * 4)]
+    assert jobs.awaited("rp", _PATIENCE)["rc"] == 0
+    assert sorted(started) == [False, False, False, True]
+    assert (tmp_path / "count").read_text() == "ran\n"

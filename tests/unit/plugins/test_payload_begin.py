@@ -25,10 +25,27 @@ def test_defaults() -> None:
     assert (found["payload_epoch"], found["options"], found["payload_lock"]) == ("", {}, {})
 
 
-def test_an_armed_host_waits_for_the_slowest_of_its_shard() -> None:
+def test_an_armed_host_has_the_time_of_its_own_phase() -> None:
     timing = begun()["payload_meta"]["timing"]
-    assert begun(payload_deadline=60)["payload_grant"] == 60 + timing["apply"] + timing["reboot"]
+    assert begun(payload_deadline=60)["payload_grant"] == 60 + timing["apply"]
+    assert begun(payload_deadline=60)["payload_restore_point"]["rest"] == timing["apply"]
     assert begun("judge", payload_deadline="60")["payload_grant"] == 60 + timing["judge"]
+
+
+def test_a_host_that_has_finished_waits_for_the_others_of_its_run() -> None:
+    timing = begun(payload_name="packages")["payload_meta"]["timing"]
+    turn = timing["apply"] + max(timing["reboot"], timing["undo"])
+
+    def wait(hosts: int, forks: int) -> tuple[float, float]:
+        names = [f"pos{number}" for number in range(hosts)]
+        found = begun(payload_name="packages", ansible_play_hosts_all=names, ansible_forks=forks)
+        return found["payload_wait"], found["payload_queue"]
+
+    assert wait(1, 5) == (0, 0)
+    assert wait(5, 5) == (turn, 0)
+    # Fewer hands than hosts: the last begin when others have ended, in judge as well.
+    queue = timing["judge"] + timing["undo"]
+    assert wait(6, 5) == (2 * turn + queue, queue)
 
 
 def test_only_an_apply_has_something_to_extend() -> None:

@@ -85,7 +85,10 @@ def test_one_that_is_not_taken_leaves_all_as_they_were(root: Path) -> None:
     [
         ({"dest": "etc/a"}, "an absolute path is meant"),
         ({"dest": "/etc/../etc/a"}, "an absolute path is meant"),
-        ({"dest": "/etc/a", "mode": "rw"}, "four octal digits are meant"),
+        ({"dest": "/etc/a", "mode": "rw"}, "four octal digits in quotes are meant"),
+        # YAML's 0640 without quotes, which as octal digits would let others write.
+        ({"dest": "/etc/a", "mode": 416}, "four octal digits in quotes are meant"),
+        ({"dest": "/etc/a", "mode": "416"}, "four octal digits in quotes are meant"),
         ({"dest": "/nothere/a"}, "there is no folder /nothere"),
         ({"dest": "/etc/link"}, "is a link"),
         ({"dest": "/etc"}, "is there and is no file"),

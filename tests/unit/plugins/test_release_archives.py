@@ -26,6 +26,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.staging.unpacking 
     differences,
     unpack,
 )
+from tests.amount import examples
 from tests.unit.plugins.tar_bench import Member, folder, link, packed, written
 
 _ME = Wish(uid=os.getuid(), gid=os.getgid())
@@ -196,7 +197,7 @@ _MEMBERS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(_MEMBERS, min_size=1, max_size=7))
 def test_whatever_somebody_makes_up_stays_inside(members: list[Member]) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -271,6 +271,27 @@ def test_openpgp_keys_that_ended(gpg: Gpg, library: Path) -> None:
     assert "expired" in _no(library, signature, gpg.public(user))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gpgv") is None, reason="gpgv is not installed")
+def test_openpgp_signatures_that_prove_something_else(gpg: Gpg, library: Path) -> None:
+    user = gpg.key("revoked")
+    key, good = gpg.public(user), gpg.sign(library, user)
+    other = library.with_name("other")
+    other.write_bytes(b"what nobody signed")
+    # A signed message with its own text inside says nothing of the file beside it.
+    for word in ("--sign", "--clearsign"):
+        whole = gpg("--local-user", user, "--output", "-", word, str(library))
+        assert "not a detached signature" in _no(other, whole, key)
+        assert _no(other, good + whole, key)
+    sha1 = gpg.sign(library, user, "--digest-algo", "SHA1", "--allow-weak-digest-algos")
+    assert "SHA-1, which can be forged" in _no(library, sha1, key)
+    known = gpg("--with-colons", "--list-keys", user).decode().splitlines()
+    fingerprint = next(line for line in known if line.startswith("fpr")).split(":")[9]
+    revocation = (gpg.home / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text()
+    gpg("--import", text=revocation.replace(":-----BEGIN", "-----BEGIN"))
+    assert "revoked key" in _no(library, good, gpg.public(user))
+
+
 def test_digests(library: Path) -> None:
     has_digest(str(library), sha256_of(str(library)).upper())
     with pytest.raises(BadSignature, match="SHA-256"):

@@ -78,6 +78,33 @@ def test_a_killed_run_is_probed_with_a_new_epoch_and_the_rollout_goes_on(
     driver.check()
 
 
+def test_a_host_whose_judgement_was_lost_is_judged_again() -> None:
+    """Gates live on what the judge saw, and a probe that finds it confirmed has seen nothing of
+    that. After three losses the confirmed restore point is believed."""
+    driver = _driver()
+    for _ in range(3):
+        name = _until(driver, P.JUDGE)
+        driver.lose(name, "after")
+        assert FIRST in {h for d in driver.rollout.dispatches.values() for h in d.hosts}
+        (probe,) = [one for one in driver.rollout.dispatches.values() if one.phase is P.PROBE]
+        driver.finish(probe.id)
+    host = driver.rollout.hosts[FIRST]
+    assert host.state is H.SOAKING and host.judged == 3
+    driver.go(driver.over)
+    assert driver.rollout.state is R.COMPLETED
+    driver.check()
+
+
+def test_a_confirmed_host_is_not_called_broken_because_its_judgement_was_lost() -> None:
+    """When all goes back it stands, and is restored within the budgets."""
+    host = HostRecord(name="a", store="1", wave=1, state=H.UNKNOWN, touched=True, judged=1)
+    told = HostReport(host="a", report=Report.CONFIRMED)
+    back = Setting(promoted=False, goes_back=True, at=NIGHT)
+    assert outcome(host, P.PROBE, told, back).state is H.SOAKING
+    forward = Setting(promoted=False, goes_back=False, at=NIGHT)
+    assert outcome(host, P.PROBE, told, forward).state is H.VERIFYING
+
+
 def test_a_probe_that_finds_something_at_work_waits_for_its_end() -> None:
     driver = _driver()
     driver.lose(_until(driver, P.APPLY), "middle")

@@ -34,6 +34,7 @@ from storewarden.adapters.engine.duties import Register, tick_id
 from storewarden.adapters.engine.foreign import CONTROLLER, RECOVERIES, VERSION, settings, silence
 from storewarden.adapters.engine.job_workflow import JobWorkflow
 from storewarden.adapters.engine.jobs import taken_over
+from storewarden.adapters.engine.pace import QUICK
 from storewarden.adapters.engine.pulse import LOG, Pulse, PulseThread
 from storewarden.adapters.engine.retention import Retention
 from storewarden.adapters.engine.store import is_broken, open_store, put_aside, require_sound
@@ -44,7 +45,7 @@ from storewarden.ports.journal import moment, stamp
 
 QUEUE = "duties"
 _FEWEST, _MOST = 8, 32  # duties at work at once; they wait for other systems, not for the CPU
-_POLL = 0.25  # seconds until a due tick is seen
+_CALM = 0.5  # seconds until a due tick is seen, when there are no jobs
 
 type _Tick = Callable[[str, int, int], Coroutine[Any, Any, dict[str, Any]]]
 
@@ -164,13 +165,13 @@ class DurableEngine:
             self._jobs.register()
             DBOS.listen_queues([self._queue, *self._jobs.queues])
             DBOS.launch()
-            self._jobs.launched(database)
             DBOS.register_queue(
                 self._queue,
                 worker_concurrency=max(_FEWEST, min(_MOST, len(self._register.records))),
-                polling_interval_sec=_POLL,
+                polling_interval_sec=QUICK,
                 on_conflict="always_update",
             )
+            self._jobs.launched(database, {self._queue: _CALM})
         except Exception:
             DBOS.destroy(destroy_registry=True)
             database.dispose()

@@ -21,13 +21,14 @@ from sqlalchemy import Engine as Database
 from storewarden.adapters.engine import jobs
 from storewarden.adapters.engine.foreign import RECOVERIES
 from storewarden.adapters.engine.jobs import Board, job_id, queue_of
+from storewarden.adapters.engine.pace import QUICK, Pace
 from storewarden.adapters.engine.pulse import LOG
 from storewarden.ports.clock import Clock
 from storewarden.ports.engine import BACK_OFF, Attempt, Done, Work, do_once, require_job
 from storewarden.ports.journal import canonical, moment, stamp
 
 _BUSY = timedelta(seconds=5)  # until it is looked again whether this process is done with it
-_POLL = 0.5  # seconds until a job that is due is seen
+_CALM = 2.0  # seconds until a job that is due is seen, when there was none
 
 type _Job = Callable[[str, str, dict[str, Any], int], Coroutine[Any, Any, dict[str, Any]]]
 
@@ -41,6 +42,7 @@ class JobWorkflow:
         self._threads: ThreadPoolExecutor | None = None
         self._job: _Job | None = None
         self._database: Database | None = None
+        self._pace = Pace(_set_pace)
 
     def enroll(self, works: Sequence[Work]) -> None:
         """Before the launch. Raises ConfigInvalid for two of one kind, or a kind of a bad name."""
@@ -79,17 +81,19 @@ class JobWorkflow:
 
         self._job = job
 
-    def launched(self, database: Database) -> None:
-        """After the launch: the queues."""
+    def launched(self, database: Database, others: Mapping[str, float]) -> None:
+        """After the launch: the queues. ``others`` are queues that have to be as quick as ours
+        while there are jobs, and how they are looked at else."""
         self._database = database
+        self._pace.begins({**dict.fromkeys(self.queues, _CALM), **others})
         for work in self._board.works:
             DBOS.register_queue(
                 queue_of(work.kind),
                 worker_concurrency=work.at_once,
-                polling_interval_sec=_POLL,
+                polling_interval_sec=QUICK,
                 on_conflict="always_update",
             )
-        self.look()
+        self._look()
 
     def submit(self, attempt: Attempt, at: datetime | None) -> None:
         """As ``ports.engine.Engine`` says."""
@@ -106,12 +110,15 @@ class JobWorkflow:
                 queue_of(attempt.kind), self._job, attempt.kind, attempt.key, body, attempt.number
             )
         self._board.revived(attempt.kind, attempt.key)
+        if at is None:
+            self._pace.quicken()
 
     def look(self) -> None:
-        """See what the database says, for ``status`` and for jobs that nobody is at any more."""
-        if self._database is not None:
-            counted = jobs.waiting(self._database)
-            self._board.look(counted, jobs.broken(), self._clock.now())
+        """See what the database says, for ``status``, for jobs that nobody is at any more, and
+        for how often queues are looked at."""
+        found = self._look()
+        if found is not None:
+            self._pace.follow(busy=found.busy)
 
     def status(self) -> Mapping[str, dict[str, object]]:
         """As ``ports.engine.Engine`` says."""
@@ -122,6 +129,13 @@ class JobWorkflow:
         self._database = None
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _look(self) -> jobs.Standing | None:
+        if self._database is None:
+            return None
+        found = jobs.standing(self._database)
+        self._board.look(found.waiting, jobs.broken(), self._clock.now())
+        return found
 
     def _do(self, attempt: Attempt) -> dict[str, Any]:
         work = self._board.begins(attempt.kind, attempt.key, self._clock.now())
@@ -136,6 +150,12 @@ class JobWorkflow:
     def _named(self, attempt: Attempt, at: datetime | None) -> _Options:
         wait = (at - self._clock.now()).total_seconds() if at is not None else 0.0
         return _Options(job_id(attempt), wait)
+
+
+def _set_pace(queue: str, seconds: float) -> None:
+    found = DBOS.retrieve_queue(queue)
+    if found is not None:
+        found.set_polling_interval_sec(seconds)
 
 
 class GivenUp(Exception):

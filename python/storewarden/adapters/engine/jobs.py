@@ -21,7 +21,7 @@ from dbos import DBOS
 from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
-from storewarden.adapters.engine.chains import GIVEN_UP
+from storewarden.adapters.engine.chains import DELAYED, ENQUEUED, GIVEN_UP, PENDING
 from storewarden.adapters.engine.foreign import SCHEMA
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.engine import BACK_OFF, Attempt, Done, Work
@@ -157,15 +157,29 @@ class Board:
         }
 
 
-def waiting(database: Database) -> dict[str, int]:
-    """How many jobs wait in each queue."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How many jobs wait in each queue; ``busy`` when any process has one to do now."""
+
+    waiting: Mapping[str, int]
+    busy: bool
+
+
+def standing(database: Database) -> Standing:
+    """What the database says of all jobs that are not over."""
     place = f"{SCHEMA}.workflow_status" if database.dialect.name != "sqlite" else "workflow_status"
     counted = text(
-        f"SELECT queue_name, count(*) FROM {place}"  # noqa: S608 - a name of ours
-        " WHERE status IN ('ENQUEUED', 'DELAYED') AND queue_name LIKE 'jobs-%' GROUP BY queue_name"
+        f"SELECT queue_name, status, count(*) FROM {place}"  # noqa: S608 - a name of ours
+        f" WHERE status IN ('{ENQUEUED}', '{DELAYED}', '{PENDING}') AND queue_name LIKE 'jobs-%'"
+        " GROUP BY queue_name, status"
     )
+    waiting, busy = dict[str, int](), False
     with database.connect() as connection:
-        return {str(name): int(number) for name, number in connection.execute(counted)}
+        for name, status, number in connection.execute(counted):
+            busy = busy or status != DELAYED
+            if status != PENDING:
+                waiting[str(name)] = waiting.get(str(name), 0) + int(number)
+    return Standing(waiting=waiting, busy=busy)
 
 
 def broken() -> dict[tuple[str, str], Broken]:

@@ -101,6 +101,12 @@ def _back(sheet: Sheet, view: View, _limit: int) -> int:
     if not exposed and back.ended is not None and back.first_undo is None:
         sheet.say("  " + words["untouched"])
         return 1
+    saved = status.rollout.saved_before
+    if saved and back.ended is not None and back.first_undo is None and back.last_restored is None:
+        last = max(each.restored_at for each in saved if each.restored_at is not None)
+        early = counting(back.verdict - last, words.language)
+        sheet.say("  " + words("saved", count=len(saved), span=early))
+        return 1
     rows: list[tuple[str, str | Text]] = [
         (words["first"], _clocked(view, back, back.first_undo, _FIRST)),
         (words["last"], _clocked(view, back, back.last_restored if back.ended else None, _LAST)),

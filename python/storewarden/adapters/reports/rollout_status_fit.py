@@ -76,6 +76,16 @@ class _Drawn:
             excess -= before - len(self.lines)
         return excess
 
+    def grow(self, view: View, room: int) -> int:
+        """Take rows back that fit into ``room`` lines; how many are left then."""
+        for limit in range(min(self.limit + room, self.part.most), self.limit, -1):
+            lines, rows = _lines(self.part, view, limit)
+            if len(lines) - len(self.lines) <= room:
+                room -= len(lines) - len(self.lines)
+                self.limit, self.lines, self.rows = limit, lines, rows
+                break
+        return room
+
 
 def fitted(parts: Sequence[Part], view: View, rows: int) -> str:
     """All parts, one below the other; at most ``rows`` lines unless it is 0."""
@@ -86,6 +96,8 @@ def fitted(parts: Sequence[Part], view: View, rows: int) -> str:
         excess = each.shrink(view, excess, each.part.least)
     for each in giving:
         excess = each.shrink(view, excess, 0)
+    for each in reversed(giving) if excess < 0 < rows else ():  # a part that went left more room
+        excess = -each.grow(view, -excess)
     lines = [line for each in drawn for line in each.lines]
     return "\n".join(lines[:rows] if rows else lines) + "\n"
 

@@ -68,6 +68,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "verdict_at": ("decided {at}: {why}", "决定于 {at}：{why}"),
     "by": (" ({who})", "（{who}）"),
     "untouched": ("no host had been changed: nothing to restore", "没有主机被变更，无需恢复"),
+    "saved": (
+        "{count} hosts had been restored before the decision, the last one {span} before it",
+        "{count} 台主机在决定前已自动恢复，最后一台早于决定 {span}",
+    ),
     "first": ("first undo", "首次恢复"),
     "last": ("last host restored", "最后一台恢复"),
     "kept": ("{span} after the decision ({allowed} allowed)", "决定后 {span}（要求 {allowed}）"),

@@ -110,6 +110,7 @@ def _sent(rollout: Rollout, host: HostRecord, one: Dispatch, after: HostState | 
         tries=host.tries + 1 if host.phase is one.phase else 1,
         rounds=host.rounds + applies,
         undos=host.undos + undoes,
+        judged=0 if applies else host.judged + (one.phase is Phase.JUDGE),
         touched=host.touched or applies,
         hard_stop=one.hard_stop if applies else host.hard_stop,
         setback=(host.setback or one.why) if undoes else host.setback,

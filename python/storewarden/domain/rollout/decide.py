@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.dispatching import dispatch_forward
-from storewarden.domain.rollout.events import Approved, Started
+from storewarden.domain.rollout.events import Approved, Moved, Started
 from storewarden.domain.rollout.facts import Facts, Step
 from storewarden.domain.rollout.failing import fail
 from storewarden.domain.rollout.holding import hold
@@ -73,7 +73,18 @@ def _collect(course: Course) -> None:
         course.follow(reported(course.rollout, dispatch, (), course.now, lost=True))
 
 
+def _withdrawn(course: Course) -> bool:
+    """What has not begun does not outlive its change: it would hold its hosts for ever."""
+    over = course.facts.change_over
+    if over:
+        reason_zh = course.facts.change_zh or "变更单已结束"
+        course.tell(Moved(to=RolloutState.CANCELLED, reason=over, reason_zh=reason_zh))
+    return bool(over)
+
+
 def _approve(course: Course) -> None:
+    if _withdrawn(course):
+        return
     if course.facts.change_approved:
         course.tell(Approved())
         return
@@ -82,6 +93,8 @@ def _approve(course: Course) -> None:
 
 
 def _start(course: Course) -> None:
+    if _withdrawn(course):
+        return
     facts = course.facts
     against = facts.frozen or facts.change
     if not against and facts.change_approved:

@@ -62,6 +62,8 @@ class Facts:
 
     change: str = ""
     change_approved: bool = True
+    change_over: str = ""
+    """Why nothing will ever be done on the change any more; "" while something may."""
     frozen: str = ""
     windows: Mapping[str, StoreWindow] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

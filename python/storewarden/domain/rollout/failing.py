@@ -47,7 +47,7 @@ def fail(course: Course) -> None:
     began = RollbackBegan(
         cause=Cause.CANARY if first else Cause.FAILURES,
         reason=f"wave {wave.number}: {len(failed)} of {len(hosts)} hosts failed: {_why(failed)}",
-        reason_zh=f"第 {wave.number} 批次：{len(hosts)} 台中 {len(failed)} 台失败：{_why(failed)}",
+        reason_zh=f"第 {wave.number} 波：{len(hosts)} 台中 {len(failed)} 台失败：{_why(failed)}",
     )
     course.tell(*going_back(course.rollout, began))
 

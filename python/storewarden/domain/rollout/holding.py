@@ -123,7 +123,7 @@ def _silent_network(course: Course) -> bool:
             to=RolloutState.PAUSED,
             reason=f"all {len(silent)} hosts of wave {wave.number} that were tried are silent "
             f"({names}): look at the network",
-            reason_zh=f"第 {wave.number} 批次已尝试的 {len(silent)} 台主机全部无法连接"
+            reason_zh=f"第 {wave.number} 波已尝试的 {len(silent)} 台主机全部无法连接"
             f"（{names}），请检查网络",
             hold=Hold.NETWORK,
         )

@@ -47,6 +47,9 @@ _SETTLED = frozenset(
         HostState.PLANNED,  # waits for its group: a straggler as well
     }
 )
+_UNTOUCHED = frozenset({HostState.PLANNED, HostState.OFFLINE_UNTOUCHED})
+"""Hosts that a wave may wait for for ever: their store is shut down, or not in the inventory."""
+
 _BEGINNING = frozenset({RolloutState.DRAFT, RolloutState.APPROVED})
 
 
@@ -60,6 +63,7 @@ class _Asked:
     why: str
     now: datetime
     host: str = ""
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,23 @@ type _Answer = tuple[Happening, ...] | _No
 
 
 def order(
-    rollout: Rollout, order: str, by: str, why: str, now: datetime, *, host: str = ""
+    rollout: Rollout,
+    order: str,
+    by: str,
+    why: str,
+    now: datetime,
+    *,
+    host: str = "",
+    newer: str = "",
 ) -> tuple[RolloutEvent, ...]:
     """The events of an order: ``Ordered`` first, with its refusal when it is refused.
 
-    ``order`` is one of ``ORDERS``; ``host`` is needed by a release. Never raises for what
-    people ask.
+    ``order`` is one of ``ORDERS``; ``host`` is needed by a release; ``newer`` names a younger
+    rollout that has, or works on, some of its hosts. Never raises for what people ask.
     """
-    asked = _Asked(rollout=rollout, order=order, by=by, why=why.strip(), now=now, host=host)
+    asked = _Asked(
+        rollout=rollout, order=order, by=by, why=why.strip(), now=now, host=host, newer=newer
+    )
     answer = _answer(asked)
     refused = isinstance(answer, _No)
     first = Ordered(
@@ -164,7 +177,7 @@ def _promote(asked: _Asked) -> _Answer:
         return _No(f"it is {rollout.state.value}: {rollout.held}", "暂停或冻结期间不能放行")
     if wave.state is not WaveState.HELD:
         what = f"wave {wave.number} is {wave.state.value}: only a held wave is promoted by a person"
-        return _No(what, f"第 {wave.number} 批次未处于等待人工状态")
+        return _No(what, f"第 {wave.number} 波未处于等待人工状态")
     open_ = [host for host in _hosts(rollout, wave) if host.state not in _SETTLED]
     open_ = [host for host in open_ if host.touched or host.state not in RELEASABLE]
     if open_:
@@ -172,7 +185,7 @@ def _promote(asked: _Asked) -> _Answer:
         return _No(
             f"{len(open_)} hosts of wave {wave.number} are not verified ({names}): "
             "release them by name first",
-            f"第 {wave.number} 批次有 {len(open_)} 台主机未验证（{names}），须先逐台释放",
+            f"第 {wave.number} 波有 {len(open_)} 台主机未验证（{names}），须先逐台释放",
         )
     return promotion(rollout, wave, asked.why, asked.why)
 
@@ -187,7 +200,7 @@ def promotion(rollout: Rollout, wave: WaveRecord, why: str, why_zh: str) -> tupl
         hosts=hosts,
         to=HostState.AT_TARGET,
         reason=f"wave {wave.number} was promoted",
-        reason_zh=f"第 {wave.number} 批次已放行",
+        reason_zh=f"第 {wave.number} 波已放行",
     )
     return (moved, there)
 
@@ -209,6 +222,12 @@ def _rollback(asked: _Asked) -> _Answer:
     finished = (RolloutState.COMPLETED, RolloutState.COMPLETED_WITH_STRAGGLERS)
     if rollout.state not in finished:
         return _over(asked)
+    if asked.newer:
+        return _No(
+            f"{asked.newer} has changed, or holds, some of its hosts since:"
+            " take that one back first",
+            f"{asked.newer} 之后已变更或占用其中的主机，须先回退该上线",
+        )
     if rollout.ended is None or asked.now - rollout.ended > PACK_LIFE:
         days = PACK_LIFE.days
         return _No(
@@ -230,7 +249,7 @@ def _release(asked: _Asked) -> _Answer:
     host = rollout.hosts.get(asked.host)
     if host is None:
         return _No(f"it has no host {asked.host!r}", f"其中没有主机 {asked.host!r}")
-    if host.state not in RELEASABLE:
+    if host.state not in RELEASABLE | _UNTOUCHED:
         return _No(f"{host.name} is {host.state.value}: nothing to release", "该主机无需释放")
     if host.dispatch:
         what = f"{host.name} is being looked at ({host.dispatch}): wait for its end"

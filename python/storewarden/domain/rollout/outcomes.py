@@ -35,13 +35,17 @@ OUTCOMES: Mapping[tuple[Phase, Report], HostState] = {
     (Phase.UNDO, Report.RESIDUE): HostState.ATTENTION,
     (Phase.UNDO, Report.UNREACHABLE): HostState.OFFLINE_TOUCHED,
     (Phase.PROBE, Report.ARMED): HostState.APPLYING,  # or VERIFYING: see below
-    (Phase.PROBE, Report.CONFIRMED): HostState.SOAKING,
+    (Phase.PROBE, Report.CONFIRMED): HostState.SOAKING,  # or VERIFYING, to be judged: see below
     (Phase.PROBE, Report.RESTORED): HostState.RESTORED,
     (Phase.PROBE, Report.UNTOUCHED): HostState.PLANNED,  # unless it was verified: see below
     (Phase.PROBE, Report.RESIDUE): HostState.ATTENTION,
     (Phase.PROBE, Report.UNREACHABLE): HostState.OFFLINE_TOUCHED,
 }
 """Every other pair makes the host UNKNOWN."""
+
+MOST_JUDGED = 3
+"""Times that a host is judged, when the judgement itself was lost. Then its confirmed restore point
+is believed, and gates that want to know more hold for a person."""
 
 _CHANGING = (Phase.APPLY, Phase.JUDGE)
 _HARM = (Report.FAILED, Report.RESTORED, Report.RESIDUE)  # of APPLY and JUDGE
@@ -76,16 +80,21 @@ def _state(host: HostRecord, phase: Phase, report: HostReport, setting: Setting)
     state = OUTCOMES.get((phase, report.report), HostState.UNKNOWN)
     if state is HostState.CAPTURED and not report.restore_point:
         return HostState.PLANNED  # I3: nothing is changed without a restore point
-    if state is HostState.SOAKING and setting.promoted:
-        return HostState.AT_TARGET
     if report.report in (Report.UNTOUCHED, Report.NOTHING) and host.verified is not None:
         return HostState.ATTENTION  # it was changed, and nothing there can take it back
     if phase is Phase.PROBE:
-        return _probed(host, report, state)
+        state = _probed(host, report, state, goes_back=setting.goes_back)
+    if state is HostState.SOAKING and setting.promoted:
+        return HostState.AT_TARGET
     return state
 
 
-def _probed(host: HostRecord, report: HostReport, state: HostState) -> HostState:
+def _probed(
+    host: HostRecord, report: HostReport, state: HostState, *, goes_back: bool
+) -> HostState:
+    if report.report is Report.CONFIRMED and host.verified is None and not goes_back:
+        # Its judge's words were lost with its run, and gates live on them: it is asked again.
+        return HostState.VERIFYING if host.judged < MOST_JUDGED else state
     whole = host.applied or report.detail.get("applied") is True
     if report.report is Report.ARMED and whole:
         return HostState.VERIFYING

@@ -132,6 +132,7 @@ class HostRecord:
     """Older packs that an undo takes back as well: of a rollout that this one superseded."""
     touched: bool = False
     applied: bool = False  # the change came to its end there
+    judged: int = 0  # how often it was to be judged, since its change was begun last
     verified: datetime | None = None  # when it was confirmed
     setback: Setback = Setback.NONE
     hard_stop: datetime | None = None  # until when it must be verified, or is undone
@@ -254,3 +255,16 @@ class Rollout:
     def wave(self) -> WaveRecord | None:
         """The wave under way, or next; None when all are promoted."""
         return next((each for each in self.waves if each.state is not WaveState.PROMOTED), None)
+
+    @property
+    def saved_before(self) -> tuple[HostRecord, ...]:
+        """Hosts that were as before when the decision to go back was made: the run that judged
+        them, or their own dead man, had restored them at once. No clock of going back has them."""
+        if self.rollback is None:
+            return ()
+        verdict = self.rollback.verdict
+        return tuple(
+            host
+            for host in self.hosts.values()
+            if host.restored_at is not None and host.restored_at <= verdict and not host.touched
+        )

@@ -54,10 +54,10 @@ _BEGUN: Mapping[tuple[R, R], str] = {
 
 ROLLOUT: Mapping[tuple[RolloutState, RolloutState], str] = {
     (R.DRAFT, R.APPROVED): "its change is approved",
-    (R.DRAFT, R.CANCELLED): "cancel",
+    (R.DRAFT, R.CANCELLED): "cancel, or its change is over",
     (R.DRAFT, R.SUPERSEDED): "a newer rollout took over",
     (R.APPROVED, R.RUNNING): "its change is in progress",
-    (R.APPROVED, R.CANCELLED): "cancel",
+    (R.APPROVED, R.CANCELLED): "cancel, or its change is over",
     (R.APPROVED, R.SUPERSEDED): "a newer rollout took over",
     (R.RUNNING, R.PAUSED): "pause, or a rule",
     (R.RUNNING, R.HELD_WINDOW): "no store may begin now",
@@ -151,8 +151,8 @@ HOST: Mapping[tuple[H, H], str] = {
     **{(state, H.ATTENTION): "tried too often" for state in _LEFT_ALONE},
     (H.UNKNOWN, H.ATTENTION): "tried too often, or something could not be put back",
     (H.OFFLINE_TOUCHED, H.ATTENTION): "something could not be put back",
-    (H.OFFLINE_UNTOUCHED, H.SKIPPED): "not reached for too long",
-    (H.PLANNED, H.SKIPPED): "its group was not free for too long",
+    (H.OFFLINE_UNTOUCHED, H.SKIPPED): "not reached for too long, or released by a person",
+    (H.PLANNED, H.SKIPPED): "its group was not free for too long, or released by a person",
     **{
         (state, H.SKIPPED): "released by a person"
         for state in (H.UNKNOWN, H.OFFLINE_TOUCHED, H.ATTENTION)

@@ -124,12 +124,12 @@ def _say_open(course: Course, wave: WaveRecord, open_: int, needed: int) -> None
     if not course.rollout.dispatches and needed:
         course.wait(
             f"{needed} hosts of wave {wave.number} cannot be reached",
-            f"第 {wave.number} 批次有 {needed} 台主机无法连接",
+            f"第 {wave.number} 波有 {needed} 台主机无法连接",
         )
     elif course.rollout.dispatches:  # else whoever cannot dispatch says why
         course.wait(
             f"{open_} hosts of wave {wave.number} are worked on",
-            f"第 {wave.number} 批次有 {open_} 台主机处理中",
+            f"第 {wave.number} 波有 {open_} 台主机处理中",
         )
 
 
@@ -159,7 +159,7 @@ def _soak(course: Course, wave: WaveRecord) -> None:
 def _watch(course: Course, wave: WaveRecord, until: datetime) -> None:
     course.wait(
         f"wave {wave.number} is watched until {until:%Y-%m-%d %H:%M} UTC at least",
-        f"第 {wave.number} 批次观察期至少到 {until:%Y-%m-%d %H:%M} UTC",
+        f"第 {wave.number} 波观察期至少到 {until:%Y-%m-%d %H:%M} UTC",
     )
     course.wake(until)
     _ask_now_and_then(course, wave)
@@ -182,7 +182,7 @@ def _judge(course: Course, wave: WaveRecord) -> None:
     verdicts = course.verdicts(wave)
     if verdicts is None:
         course.ask_gates = wave.number
-        course.wait(f"the gates of wave {wave.number}", f"第 {wave.number} 批次的关卡判定")
+        course.wait(f"the gates of wave {wave.number}", f"第 {wave.number} 波的关卡判定")
         return
     course.tell(Judged(wave=wave.number, verdicts=verdicts))
     answer = worst(verdicts)
@@ -220,7 +220,7 @@ def _held(course: Course, wave: WaveRecord) -> None:
             return
     course.wait(
         f"wave {wave.number} waits for a person: promote it, or roll back",
-        f"第 {wave.number} 批次等待人工决定：放行或回退",
+        f"第 {wave.number} 波等待人工决定：放行或回退",
     )
     _ask_now_and_then(course, wave)
 
