@@ -81,7 +81,7 @@ class Place:
     @property
     def version(self) -> str:
         """What the change is about."""
-        return self.sh(f"cat {TRIAL_FILE}").strip()
+        return self.sh(f"head -n 1 {TRIAL_FILE}").strip()
 
     @property
     def begun(self) -> list[str]:

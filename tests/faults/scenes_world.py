@@ -113,7 +113,7 @@ def begun_before(given: Given, length: timedelta) -> tuple[Going, datetime] | No
     return None
 
 
-@stage.scene(hosts=2, lasts=110)
+@stage.scene(hosts=2, pair=True, lasts=110)
 def a_window_closes_in_a_wave_and_what_was_not_verified_is_taken_back(given: Given) -> None:
     """The undo runs although the window is closed; nobody else begins."""
     for place in given.places:
