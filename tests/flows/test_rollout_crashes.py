@@ -121,7 +121,7 @@ def test_killed_before_every_write_of_a_good_rollout(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_after_a_write_of_a_good_rollout(tmp_path: Path) -> None:
-    """Every third, since most are what comes before the next one; all in the full test."""
+    """Each write once."""
     killed_at(tmp_path, "good", range(1, writes_of(tmp_path, "good") + 1), after=True)
 
 
