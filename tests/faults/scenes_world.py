@@ -11,7 +11,7 @@ import pytest
 from storewarden.domain.change.record import Span
 from storewarden.domain.gates.verdict import Outcome as Said
 from storewarden.domain.rollout.events import Judged, Report, Reported
-from storewarden.domain.rollout.record import Cause, HostState, Phase, RolloutState, WaveState
+from storewarden.domain.rollout.record import Cause, Hold, HostState, Phase, RolloutState, WaveState
 from tests.e2e.package_host import APP, Depot, PackageHost, depot
 from tests.e2e.restore_host import FOLDER, RestoreHost
 from tests.e2e.serve_site import until
@@ -127,7 +127,9 @@ def a_window_closes_in_a_wave_and_what_was_not_verified_is_taken_back(given: Giv
     member.go()
     going.sees(member, HostState.RESTORED, HostState.PLANNED)
     assert len(going.sent(Phase.UNDO, member)) == 1
-    going.comes_to(RolloutState.HELD_WINDOW)
+    going.comes_to(RolloutState.PAUSED)
+    assert going.now.hold is Hold.CHANGE
+    assert "window ended" in going.now.held
     assert (member.version, other.version) == ("old", "old")
     assert other.begun == []
     assert not going.sent(Phase.APPLY, other)
