@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One controller per ledger, beside one per state directory; and one worker of each name.
+"""One controller per ledger, beside one per state directory.
 
 Two controllers with state directories of their own may still share a ledger, on one machine
-through its file, on several through its server. Both would deliver the same entries. Two workers
-of one name would take each other's dispatches for their own.
+through its file, on several through its server. Both would deliver the same entries.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _EVERY = 10.0  # seconds between two questions to the server
 
 
 class Single(Protocol):
-    """The right to be a ledger's controller, or its worker of a name."""
+    """The right to be a ledger's controller."""
 
     def take(self) -> None:
         """Raises Refused when another one has it, AdapterError when nobody can be asked."""
@@ -40,12 +39,7 @@ class Single(Protocol):
 def single_controller(site: Site) -> Single:
     """By a lock beside the ledger's file, or on its server."""
     file = site.config.ledger_file
-    return _OnServer(site, _NAME, "another controller") if file is None else _OnFile(site)
-
-
-def single_worker(site: Site, name: str) -> Single:
-    """The right to be the worker ``name`` of a ledger on a server."""
-    return _OnServer(site, f"worker {name}", f"another worker named {name}")
+    return _OnServer(site) if file is None else _OnFile(site)
 
 
 class _OnFile:
@@ -64,13 +58,12 @@ class _OnFile:
 
 
 class _OnServer:
-    def __init__(self, site: Site, name: str, other: str) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._name, self._other = name, other
         self._asked = 0.0
 
     def take(self) -> None:
-        if not self._locks.take(self._name):
+        if not self._locks.take(_NAME):
             raise self._refusal()
         self._asked = time.monotonic()
 
@@ -79,7 +72,7 @@ class _OnServer:
             return
         self._asked = time.monotonic()
         try:
-            kept = self._locks.keep(self._name)
+            kept = self._locks.keep(_NAME)
         except AdapterError:  # the server is away, for everybody's duties as well
             return
         if not kept:
@@ -87,7 +80,7 @@ class _OnServer:
 
     def release(self) -> None:
         with suppress(StorewardenError):  # without its server it ends with the process
-            self._locks.drop(self._name)
+            self._locks.drop(_NAME)
 
     @property
     def _locks(self) -> SessionLocks:
@@ -96,9 +89,8 @@ class _OnServer:
         return locks
 
     def _refusal(self) -> Refused:
-        hint = "one controller per ledger; stop that one first"
         return Refused(
-            f"{self._other}, perhaps on another machine, works with this ledger",
+            "another controller, perhaps on another machine, works with this ledger",
             where=self._site.ledger.place,
-            hint=hint if self._name == _NAME else "another --name, or stop that one first",
+            hint="one controller per ledger; stop that one first",
         )

@@ -23,9 +23,6 @@ _KEYS = {
     "delivery": ("channel", "subject"),
     "drift_ticket": ("number",),
     "device_month": ("month", "host"),
-    "rollout": ("number",),
-    "rollout_host": ("rollout", "host"),
-    "rollout_job": ("dispatch",),
 }
 
 
