@@ -2,7 +2,8 @@
 """Hardening 12 hosts: apply groups in restore points against one plain task per setting.
 
 The plain playbook is made from what our way left behind: each line that it added to or took out
-of a file is a ``lineinfile`` task, each mode a ``file`` task. So both reach the same end state,
+of a file is a ``lineinfile`` task, each mode a ``file`` task; a new file in which a line stands
+twice (``lineinfile`` knows each line once) is one ``copy`` task. So both reach the same end state,
 and that is compared, file by file. The plain way has no audit, no way back, and no second login.
 """
 
@@ -74,10 +75,19 @@ def tasks(before: Files, after: Files) -> Iterator[dict[str, Any]]:
     for path in sorted(after):
         text, mode = after[path]
         old, old_mode = before.get(path, ("", -1))
+        if path not in before and _repeats(text):
+            about = {"dest": path, "content": text, "mode": f"{mode:04o}"}
+            yield {"name": f"All of {path}", "ansible.builtin.copy": about}
+            continue
         yield from _lines(path, old, text)
         if mode != old_mode:
             about = {"path": path, "mode": f"{mode:04o}"}
             yield {"name": f"Mode of {path}", "ansible.builtin.file": about}
+
+
+def _repeats(text: str) -> bool:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return len(lines) != len(set(lines))
 
 
 def _lines(path: str, old: str, new: str) -> Iterator[dict[str, Any]]:

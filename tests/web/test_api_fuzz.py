@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from tests.e2e.change_service import Service, lay_out, serving, standard
 
 pytestmark = pytest.mark.slow
 
+KEYS = itertools.count()
 FUZZ = settings(
     max_examples=120,
     deadline=None,
@@ -62,10 +64,15 @@ def number(service: Service) -> str:
     return str(answer.json()["change"]["number"])
 
 
+def new_key() -> str:
+    """With a key that was used, only the first answer would come again."""
+    return f"fuzz-{next(KEYS)}"
+
+
 def sent(http: httpx.Client, path: str, body: object) -> httpx.Response:
     """Bytes of our own: libraries refuse to make JSON of some of this."""
     content = json.dumps(body).encode("utf-8", "surrogatepass")
-    headers = {"Idempotency-Key": "fuzz", "Content-Type": "application/json"}
+    headers = {"Idempotency-Key": new_key(), "Content-Type": "application/json"}
     return http.post(f"/api/v1{path}", content=content, headers=headers)
 
 
@@ -108,7 +115,7 @@ def test_any_json_for_any_verb(http: httpx.Client, number: str, verb: str, body:
 @given(content=st.binary(max_size=200), kind=st.sampled_from(["application/json", "", "x/y"]))
 def test_any_bytes(http: httpx.Client, number: str, content: bytes, kind: str) -> None:
     for path in ("/changes", f"/changes/{number}/note", f"/changes/{number}/evidence?name=x"):
-        headers = {"Idempotency-Key": "fuzz", **({"Content-Type": kind} if kind else {})}
+        headers = {"Idempotency-Key": new_key(), **({"Content-Type": kind} if kind else {})}
         answered(http.post(f"/api/v1{path}", content=content, headers=headers))
 
 
@@ -148,7 +155,7 @@ def test_any_key(http: httpx.Client, number: str, key: bytes) -> None:
 def test_json_too_deep_and_too_odd(http: httpx.Client) -> None:
     deep = (b"[" * 100_000, b'{"a":' * 50_000)
     for content in (*deep, b"NaN", b'"\xff"', b"1e999", b"\xef\xbb\xbf{}"):
-        headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+        headers = {"Idempotency-Key": new_key(), "Content-Type": "application/json"}
         answered(http.post("/api/v1/changes", content=content, headers=headers))
 
 

@@ -148,8 +148,20 @@ def test_other_connections_have_no_such_options() -> None:
     class Local:
         transport = "local"
 
-    with unshared(Local()):
-        pass
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def get_option(self, name: str) -> str:
+            self.asked.append(name)
+            return ""
+
+        def set_option(self, name: str, _value: str) -> None:
+            self.asked.append(name)
+
+    line = Local()
+    with unshared(line):
+        assert line.asked == []
+    assert line.asked == []
 
 
 def test_a_port_that_is_shut_takes_the_change_back() -> None:

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from storewarden.adapters.reports.harden_view import HostRows, host_rows, score_line
 from storewarden.adapters.reports.harden_words import Words
 from storewarden.adapters.reports.html import moment
+from storewarden.adapters.reports.terminal import Terminal
 from storewarden.adapters.reports.values import clean
 from storewarden.domain.baseline.harden_gate import minutes
 from storewarden.ports.harden import Deed, HardenReport
@@ -22,26 +21,12 @@ _MOST_HOSTS = 40  # shown in full; the others are in JSON and HTML
 _MOST_LINES = 40
 
 
-class Sheet:
-    """Text of a width, with colour only on a terminal."""
+class Sheet(Terminal):
+    """What a hardening report is written on: lines, headings, columns."""
 
     def __init__(self, page: Page) -> None:
+        super().__init__(page)
         self.words = Words(page.language)
-        self._out = io.StringIO()
-        self._console = Console(
-            file=self._out,
-            width=page.width,
-            force_terminal=page.colour,
-            color_system="standard" if page.colour else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
-
-    def text(self) -> str:
-        """What was written, without blanks at line ends."""
-        return "\n".join(line.rstrip() for line in self._out.getvalue().splitlines()) + "\n"
 
     def say(self, text: str | Text = "", style: str = "") -> None:
         """A line."""

@@ -12,14 +12,11 @@ import base64
 import hashlib
 from datetime import datetime, tzinfo
 from fractions import Fraction
-from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from storewarden.adapters.reports.catalogue import words
-from storewarden.adapters.reports.values import clean
+from storewarden.adapters.reports.template import part, template
 from storewarden.adapters.reports.view import KINDS, view_of
 from storewarden.domain.baseline.score import BAR, meets
 from storewarden.domain.baseline.score import percent as percent_of
@@ -30,7 +27,7 @@ def render(report: AuditReport, page: Page) -> str:
     """The whole document."""
     texts = words(page.language)
     drift = report.drift
-    return _template().render(
+    return template("report.html.j2").render(
         report=report,
         w=texts,
         language=page.language.value,
@@ -40,9 +37,9 @@ def render(report: AuditReport, page: Page) -> str:
         bar_met=not report.below,
         kinds=KINDS,
         shown_kinds=KINDS,
-        style=Markup(_part("report.css")),  # noqa: S704 - our own file
-        script=Markup(_part("report.js")),  # noqa: S704 - our own file
-        script_digest=_digest(_part("report.js")),
+        style=Markup(part("report.css")),  # noqa: S704 - our own file
+        script=Markup(part("report.js")),  # noqa: S704 - our own file
+        script_digest=_digest(part("report.js")),
         percent=lambda rate: percent(rate, texts["none_score"]),
         number=lambda rate: percent_of(rate).removesuffix(".0"),
         started=moment(report.audit.at, report.zone),
@@ -77,31 +74,6 @@ def percent(rate: Fraction | None, none: str) -> str:
 def moment(at: datetime | None, zone: tzinfo) -> str:
     """A moment in the site's time zone, with its offset (a zone's short name says little)."""
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %:z") if at else ""
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_harmless,
-    )
-    return environment.from_string(_part("report.html.j2"))
-
-
-def _harmless(value: object) -> object:
-    """Control characters spelled out in whatever is not markup of our own."""
-    if type(value) is not str:
-        return value
-    return "\n".join(clean(line) for line in value.split("\n"))
-
-
-@cache
-def _part(name: str) -> str:
-    return (files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
 def _digest(script: str) -> str:

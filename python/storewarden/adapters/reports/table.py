@@ -7,15 +7,14 @@ is worst, what changed, and what to do next. Evidence is for the HTML report.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from storewarden.adapters.reports.catalogue import words
 from storewarden.adapters.reports.html import moment, percent
+from storewarden.adapters.reports.terminal import Terminal
 from storewarden.adapters.reports.values import clean
 from storewarden.adapters.reports.view import (
     KINDS,
@@ -49,29 +48,15 @@ def render(report: AuditReport, page: Page) -> str:
     return sheet.text()
 
 
-class _Sheet:
+class _Sheet(Terminal):
     """One report being written."""
 
     def __init__(self, report: AuditReport, page: Page) -> None:
+        super().__init__(page)
         self._report = report
         self._words: Mapping[str, str] = words(page.language)
         self._view: View = view_of(report, self._words, page.language)
         self._language = page.language.value
-        self._out = io.StringIO()
-        self._console = Console(
-            file=self._out,
-            width=page.width,
-            force_terminal=page.colour,
-            color_system="standard" if page.colour else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
-
-    def text(self) -> str:
-        """What was written, without blanks at line ends."""
-        return "\n".join(line.rstrip() for line in self._out.getvalue().splitlines()) + "\n"
 
     def whole(self) -> None:
         self.head()
