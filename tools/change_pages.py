@@ -84,13 +84,22 @@ def change_states() -> str:
     tested = sorted(kind.value for kind in defaults.tested - {Kind.EMERGENCY})
     text = _RULES.format(
         approvals="\n".join(_approvals(defaults)),
-        debts="\n".join(_members(record, record.DebtKind, "debt")),
+        debts="\n".join(member_table(record, record.DebtKind, "debt")),
         times="\n".join(_times(defaults)),
         tested="needed for " + _names(tested),
         outside=_names(sorted(kind.value for kind in defaults.outside_hours)),
         failing=f"{defaults.failing_share * 100:g} %",
     )
-    parts = [_INTRO, *_diagram(), "", *_members(record, State, "state"), "", *_table(), "", text]
+    parts = [
+        _INTRO,
+        *_diagram(),
+        "",
+        *member_table(record, State, "state"),
+        "",
+        *_table(),
+        "",
+        text,
+    ]
     return "\n".join(parts)
 
 
@@ -126,7 +135,8 @@ def _way(before: State, kind: EventKind) -> str:
     return before.value if after is before else f"{before.value} -> {after.value}"
 
 
-def _members(module: object, enum: type[Enum], title: str) -> list[str]:
+def member_table(module: object, enum: type[Enum], title: str) -> list[str]:
+    """Every member with the comment beside it."""
     notes = _comments(module, enum)
     return [
         f"| {title} | meaning |",

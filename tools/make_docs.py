@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the pages that are made from data: controls, scanner comparison, a change's states.
+"""Writes the pages that are made from data: controls, scanner comparison, states.
 
 ``--check`` writes nothing and fails when a page is not what the data says.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 from change_pages import change_states
+from rollout_pages import rollout_states
 
 _ROOT = Path(__file__).resolve().parent.parent
 _HOME = _ROOT / "docs/reference"
@@ -106,6 +107,7 @@ def main() -> int:
         "controls.md": _controls,
         "scanner-agreement.md": _agreement,
         "change-states.md": change_states,
+        "rollout-states.md": rollout_states,
     }
     for name, write in pages.items():
         text = write()

@@ -14,6 +14,10 @@ from pathlib import Path
 from tests.bench import (
     audit_round_trip,
     hardening,
+    rollout_overhead,
+    rollout_planning,
+    rollout_waiting,
+    rollout_workers,
     runner_overhead,
     thousand_hosts,
     three_thousand_devices,
@@ -114,6 +118,38 @@ def _windows(folder: Path, rounds: int) -> list[str]:
     return [title, "", *_table(series, series[0]), ""]
 
 
+def _rollout(folder: Path, rounds: int) -> list[str]:
+    command = [sys.executable, "-m", "tests.lab"]
+    subprocess.run([*command, "up", "--name", "bench", "--owner", str(os.getpid())], check=True)
+    try:
+        wave = rollout_overhead.measure(Lab("bench"), folder / "rollout", min(rounds, 3))
+    finally:
+        subprocess.run([*command, "down", "--name", "bench"], check=False)
+    return [
+        f"### One wave of a rollout on {wave.hosts} lab hosts, median of {min(rounds, 3)}",
+        "",
+        *_table(list(wave.series), wave.series[0]),
+        "",
+        *rollout_overhead.told(wave),
+    ]
+
+
+def _planning(folder: Path, rounds: int) -> list[str]:
+    series = rollout_planning.measure(folder, rounds)
+    title = f"### A rollout planned: 100,000 hosts in {rollout_planning.STORES:,} stores"
+    return [title, "", *_table(series, series[0]), "", *rollout_planning.told(series)]
+
+
+def _waiting(folder: Path, _rounds: int) -> list[str]:
+    rest = rollout_waiting.measure(folder / "waiting")
+    return ["### A controller with rollouts that wait", "", *rollout_waiting.told(rest)]
+
+
+def _workers(folder: Path, _rounds: int) -> list[str]:
+    shared = rollout_workers.measure(folder / "workers")
+    return ["### Two workers on one PostgreSQL share shards", "", *rollout_workers.told(shared)]
+
+
 _PARTS = {
     "audit": _audit,
     "harden": _harden,
@@ -121,6 +157,10 @@ _PARTS = {
     "thousand": _thousand,
     "estate": _estate,
     "windows": _windows,
+    "rollout": _rollout,
+    "planning": _planning,
+    "waiting": _waiting,
+    "workers": _workers,
 }
 
 

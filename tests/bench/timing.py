@@ -66,7 +66,8 @@ def _share(process: psutil.Process) -> int:
         return 0
 
 
-def _busy() -> float:
+def busy() -> float:
+    """CPU seconds that the machine has spent on anything since it was started."""
     spent = psutil.cpu_times()
     return sum(spent) - spent.idle - spent.iowait - spent.guest - spent.guest_nice
 
@@ -80,7 +81,7 @@ def timed(
     ok: Sequence[int] = (0,),
 ) -> Timed:
     """Run ``argv`` to its end, output into ``log``. RuntimeError for another exit code."""
-    before = _busy()
+    before = busy()
     start = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(argv, env=dict(env), stdout=out, stderr=subprocess.STDOUT)
@@ -89,7 +90,7 @@ def timed(
             sampler.start()
         code = process.wait()
     wall = time.monotonic() - start
-    cpu = _busy() - before
+    cpu = busy() - before
     if code not in ok:
         raise RuntimeError(f"{' '.join(argv[:3])} ended with {code}: {log.read_text()[-600:]}")
     if sampler is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The unit that is shipped is one systemd understands, and keeps plays alive."""
+"""The units that are shipped are such as systemd understands, and keep plays alive."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from pathlib import Path
 
 import pytest
 
-_UNIT = "packaging/systemd/storewarden.service"
+_FOLDER = "packaging/systemd"
+UNITS = {"storewarden.service": "serve", "storewarden-worker.service": "worker"}
+
+
+def test_each_unit_is_looked_at(project_root: Path) -> None:
+    assert {path.name for path in (project_root / _FOLDER).glob("*.service")} == set(UNITS)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
-def test_systemd_has_no_complaint(project_root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_has_no_complaint(project_root: Path, tmp_path: Path, name: str) -> None:
     """The program's place is what a drop-in sets; everything else is as shipped."""
     program = Path(sys.executable).with_name("storewarden")
-    text = (project_root / _UNIT).read_text().replace("=storewarden serve", f"={program} serve")
-    unit = tmp_path / "storewarden.service"
-    unit.write_text(text)
+    text = (project_root / _FOLDER / name).read_text()
+    unit = tmp_path / name
+    unit.write_text(text.replace(f"=storewarden {UNITS[name]}", f"={program} {UNITS[name]}"))
     said = subprocess.run(
         ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
     )
@@ -27,8 +33,30 @@ def test_systemd_has_no_complaint(project_root: Path, tmp_path: Path) -> None:
     assert ours == []
 
 
-def test_a_restart_leaves_running_plays_alone(project_root: Path) -> None:
-    lines = (project_root / _UNIT).read_text().splitlines()
+@pytest.mark.parametrize("name", UNITS)
+def test_a_restart_leaves_running_plays_alone(project_root: Path, name: str) -> None:
+    lines = (project_root / _FOLDER / name).read_text().splitlines()
     assert "KillMode=process" in lines
     assert "Restart=always" in lines
     assert not any(line.startswith("PrivateTmp") for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNITS)
+def test_it_starts_a_verb_that_there_is(project_root: Path, name: str) -> None:
+    """With the options of the unit."""
+    (line,) = (
+        line
+        for line in (project_root / _FOLDER / name).read_text().splitlines()
+        if line.startswith("ExecStart=")
+    )
+    program, verb, *options = line.removeprefix("ExecStart=").split()
+    assert (program, verb) == ("storewarden", UNITS[name])
+    said = subprocess.run(
+        [Path(sys.executable).with_name(program), verb, *options, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    assert all(option in said.stdout for option in options)

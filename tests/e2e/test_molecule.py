@@ -26,6 +26,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / ".config/molecule/config.yml"
 _ROLES = sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/tasks/main.yml"))
+# Their phases are asked much closer in tests of their own; one of them shows that scenarios work.
+_PAYLOADS = [
+    pytest.param(name, marks=() if name == "payload_config" else pytest.mark.full)
+    for name in sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/meta/payload.yml"))
+]
 _STEPS = ("syntax", "converge", "idempotence", "verify")
 
 
@@ -90,7 +95,7 @@ def _copies(home: Path, role: str) -> list[Path]:
     return [copy for place in places for copy in place.rglob("ansible_collections/storewarden")]
 
 
-@pytest.mark.parametrize("role", _ROLES)
+@pytest.mark.parametrize("role", [*_ROLES, *_PAYLOADS])
 def test_every_role_passes_its_scenario(role: str, till: LabHost, home: Path) -> None:
     done = _molecule(role, till, home, "test")
     assert done.returncode == 0, done.stdout

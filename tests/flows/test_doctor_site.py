@@ -4,16 +4,25 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from storewarden.adapters.ledger.peek import is_newest
 from storewarden.cli import doctor as command
+from storewarden.cli.doctor import said
 from storewarden.domain.maintenance.calendar import Calendar, Provisional
+from storewarden.domain.rollout.events import Happening, Moved, WaveMoved
+from storewarden.domain.rollout.record import Phase, RolloutState, WaveState
 from storewarden.flows.doctor import Examination, examine
+from storewarden.flows.doctor_rollouts import rollouts_now
+from storewarden.testing.conformance_ledger import START as SEEN
+from storewarden.testing.ledger import ManualClock, MemoryLedger
 from storewarden.testing.machine import FixedMachine
+from storewarden.testing.rollout_scenes import begin, dispatch, happening, open_rollout
 from tests.flows.test_doctor import GOOD, PLACES
 
 
@@ -97,3 +106,59 @@ def test_a_provisional_year_is_named_and_no_problem() -> None:
     assert check.ok
     for language in ("en", "zh"):
         assert "2027, 2028" in command.said(check, language)[0]
+
+
+# --- rollouts ---------------------------------------------------------------------------------
+
+
+def rollouts_said(ledger: MemoryLedger, stopped: str = "") -> list[tuple[bool, str, str]]:
+    wanted = Examination(
+        places=PLACES, rollouts=lambda: rollouts_now(ledger.rollouts, stopped, SEEN)
+    )
+    checks = examine(wanted, FixedMachine(GOOD))
+    return [(c.ok, *said(c, "en")) for c in checks if c.subject == "rollouts"]
+
+
+def test_rollouts_that_go_on_by_themselves_are_no_problem() -> None:
+    ledger = MemoryLedger(ManualClock(SEEN))
+    assert rollouts_said(ledger) == [(True, "0 under way, none waits for a person", "")]
+    begin(ledger, open_rollout(ledger))
+    assert rollouts_said(ledger) == [(True, "1 under way, none waits for a person", "")]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        Moved(to=RolloutState.PAUSED, reason="look"),
+        WaveMoved(wave=1, to=WaveState.HELD, reason="no trade"),
+    ],
+)
+def test_a_rollout_that_waits_for_a_person_is_named(what: Happening) -> None:
+    ledger = MemoryLedger(ManualClock(SEEN))
+    number = open_rollout(ledger)
+    begin(ledger, number)
+    ledger.rollouts.amend(number, "x", happening(what))
+    assert rollouts_said(ledger) == [
+        (False, f"1 need a person; the first: {number}",
+         f"storewarden rollout status {number} says for what"),
+    ]  # fmt: skip
+
+
+def test_the_kill_switch_and_silent_workers_with_work_are_told() -> None:
+    ledger = MemoryLedger(ManualClock(SEEN))
+    number = open_rollout(ledger)
+    begin(ledger, number)
+    ledger.rollouts.amend(number, "d1", dispatch("d1", Phase.PREFLIGHT, "pos1"))
+    for worker in ("busy", "idle"):
+        ledger.rollouts.beat(worker, SEEN - timedelta(minutes=5))
+    ledger.rollouts.take_job(f"{number}-d1", "busy", SEEN - timedelta(minutes=5))
+    told = rollouts_said(ledger, "stopped by li: dark")
+    assert [text for _ok, text, _todo in told] == [
+        "the kill switch is on: stopped by li: dark",
+        "workers with work that are not heard of: busy",
+    ]
+
+
+def test_an_older_ledger_is_not_brought_forward_to_be_looked_at() -> None:
+    assert not is_newest("0001")
+    assert not is_newest("")

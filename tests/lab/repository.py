@@ -12,6 +12,8 @@ import functools
 import http.server
 import shutil
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.places import LabError
@@ -81,26 +83,53 @@ def create(root: Path) -> None:
     publish(root)
 
 
-def build(folder: Path, package: str, version: str) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavour:
+    """What makes one version of a demonstration package other than the plain ones.
+
+    ``fields`` are lines of its control file (``Depends``); ``program`` its service's program;
+    ``after_install`` shell before its postinst does anything; ``files`` more files, by path.
+    """
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    program: str = ""
+    after_install: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def build(folder: Path, package: str, version: str, flavour: Flavour | None = None) -> Path:
     """Build one version of a demonstration package; returns the .deb."""
     tree = folder / f"{package}_{version}"
-    words = {"package": package, "version": version}
-    parts = {
-        "DEBIAN/control": (_CONTROL, 0o644),
-        "DEBIAN/postinst": (_AFTER_INSTALL, 0o755),
-        "DEBIAN/prerm": (_BEFORE_REMOVE, 0o755),
-        f"lib/systemd/system/{package}.service": (_UNIT, 0o644),
-        f"usr/lib/{package}/till": (_PROGRAM, 0o755),
-    }
-    for name, (text, mode) in parts.items():
+    shutil.rmtree(tree, ignore_errors=True)
+    for name, (text, mode) in _parts(package, version, flavour or Flavour()).items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.format(**words))
+        path.write_text(text)
         path.chmod(mode)
     result = folder / f"{package}_{version}_all.deb"
     command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(tree), str(result)]
     run(["env", f"SOURCE_DATE_EPOCH={_EPOCH}", *command])
     return result
+
+
+def _parts(package: str, version: str, flavour: Flavour) -> dict[str, tuple[str, int]]:
+    words = {"package": package, "version": version}
+    more = "".join(f"{name}: {value}\n" for name, value in flavour.fields.items())
+    control = _CONTROL.format(**words).replace("Section:", f"{more}Section:")
+    after = _AFTER_INSTALL.format(**words).replace("set -e\n", f"set -e\n{flavour.after_install}\n")
+    return {
+        "DEBIAN/control": (control, 0o644),
+        "DEBIAN/postinst": (after, 0o755),
+        "DEBIAN/prerm": (_BEFORE_REMOVE.format(**words), 0o755),
+        f"lib/systemd/system/{package}.service": (_UNIT.format(**words), 0o644),
+        f"usr/lib/{package}/till": (flavour.program or _PROGRAM.format(**words), 0o755),
+        **{path.lstrip("/"): (text, 0o644) for path, text in flavour.files.items()},
+    }
+
+
+def withdraw(root: Path, package: str, version: str) -> None:
+    """Take a version out of the pool; hosts miss it after :func:`publish`."""
+    (root / "public" / "pool" / f"{package}_{version}_all.deb").unlink()
 
 
 def add(root: Path, deb: Path) -> None:

@@ -116,4 +116,16 @@ printf '[mysqld]\ninnodb_log_file_size = 4M\ninnodb_buffer_pool_size = 16M\n' \
 )
 """PostgreSQL and MariaDB, both running after the boot."""
 
-LAYERS = {layer.name: layer for layer in (WEB, DATABASES)}
+RPM = Layer(
+    name="rpm",
+    packages=("dnf", "rpm", "createrepo-c", "dnf-plugins-core"),
+    # Debian's rpm keeps its database in the home folder, and its dnf knows no release.
+    prepare=r"""
+mkdir -p /etc/rpm /etc/dnf/vars /etc/yum.repos.d
+echo '%_dbpath /var/lib/rpm' > /etc/rpm/macros
+echo 9 > /etc/dnf/vars/releasever
+""",
+)
+"""dnf and rpm beside apt and dpkg, with what builds packages and repositories for them."""
+
+LAYERS = {layer.name: layer for layer in (WEB, DATABASES, RPM)}

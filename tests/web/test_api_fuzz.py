@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storewarden.testing.rollout_scenes import begin, open_rollout
 from tests.e2e.change_service import Service, lay_out, serving, standard
 
 pytestmark = pytest.mark.slow
@@ -38,12 +39,26 @@ ANY = st.recursive(
 MOMENT = st.datetimes().map(lambda at: f"{at.isoformat()}Z") | st.sampled_from(
     ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-06-01", "now"]
 )
-FIELDS = [*standard(), "window", "owner", "standing", "step", "text", "outcome", "left", "comment"]
+FIELDS = [
+    *standard(),
+    "file",
+    "soak_minutes",
+    "supersede",
+    "window",
+    "owner",
+    "standing",
+    "step",
+    "text",
+    "outcome",
+    "left",
+    "comment",
+]
 VERBS = [
     "approve", "reject", "cancel", "plan", "start", "pause", "resume", "step-done", "step-check",
     "note", "finish", "close", "settle", "runs", "evidence", "nothing",
-    "override", "override/approve",
+    "override", "override/approve", "rollouts",
 ]  # fmt: skip
+WORDS = ["pause", "resume", "promote", "abort", "rollback", "release", "cancel", "stop"]
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +82,14 @@ def number(service: Service) -> str:
 def new_key() -> str:
     """With a key that was used, only the first answer would come again."""
     return f"fuzz-{next(KEYS)}"
+
+
+@pytest.fixture(scope="module")
+def rollout(service: Service) -> str:
+    """A rollout under way."""
+    number = open_rollout(service.site.ledger)
+    begin(service.site.ledger, number)
+    return number
 
 
 def sent(http: httpx.Client, path: str, body: object) -> httpx.Response:
@@ -112,6 +135,30 @@ def test_any_json_for_any_verb(http: httpx.Client, number: str, verb: str, body:
 
 
 @FUZZ
+@given(
+    verb=st.sampled_from(["orders", "history", "nothing", ""]),
+    body=ANY
+    | st.fixed_dictionaries(
+        {"order": st.sampled_from(WORDS) | ANY, "reason": TEXT | ANY, "host": TEXT | ANY}
+    ),
+)
+def test_any_json_as_an_order(http: httpx.Client, rollout: str, verb: str, body: object) -> None:
+    answered(sent(http, f"/rollouts/{rollout}/{verb}", body))
+
+
+@FUZZ
+@given(verb=st.sampled_from(["stop", "go-on"]), reason=ANY)
+def test_any_json_for_the_kill_switch(http: httpx.Client, verb: str, reason: object) -> None:
+    answered(sent(http, f"/rollouts/{verb}", {"reason": reason}))
+
+
+@FUZZ
+@given(file=TEXT | st.text(alphabet="payload: wvs[1]\n-{}*&!%", max_size=60))
+def test_any_text_as_a_rollout_file(http: httpx.Client, number: str, file: str) -> None:
+    answered(sent(http, f"/changes/{number}/rollouts", {"file": file}))
+
+
+@FUZZ
 @given(content=st.binary(max_size=200), kind=st.sampled_from(["application/json", "", "x/y"]))
 def test_any_bytes(http: httpx.Client, number: str, content: bytes, kind: str) -> None:
     for path in ("/changes", f"/changes/{number}/note", f"/changes/{number}/evidence?name=x"):
@@ -123,7 +170,7 @@ def test_any_bytes(http: httpx.Client, number: str, content: bytes, kind: str) -
 @given(
     path=st.text(st.characters(codec="utf-8"), max_size=30),
     query=st.dictionaries(
-        st.sampled_from(["state", "host", "mine", "since", "limit", "after", "overdue"]),
+        st.sampled_from(["state", "host", "mine", "since", "limit", "after", "overdue", "change"]),
         st.text(st.characters(codec="utf-8"), max_size=20),
     ),
 )
@@ -133,6 +180,10 @@ def test_any_path_and_query(http: httpx.Client, path: str, query: dict[str, str]
         "/debts",
         f"/changes/{quote(path, safe='')}",
         f"/changes/{quote(path)}",
+        "/rollouts",
+        f"/rollouts/{quote(path, safe='')}",
+        f"/rollouts/{quote(path)}",
+        f"/rollouts/{quote(path, safe='')}/history",
     ):
         answered(http.get(f"/api/v1{place}", params=query))
 

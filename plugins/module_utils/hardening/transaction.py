@@ -96,7 +96,7 @@ def _made(tools: Tools, found: GroupPlan) -> Told:
             if step.stage is not None:
                 step.stage(tools.hands)
         tools.point.capture(items)
-        before = listeners.standing(tools.look(), _stops(found), _closes(found))
+        before = listening(tools, found)
         broken = after_act.missing_pam_modules(tools.look())
         armed = time.monotonic()
         tools.point.arm(any(step.long for step in found.steps))
@@ -119,6 +119,17 @@ def _made(tools: Tools, found: GroupPlan) -> Told:
         # Also what nobody expected: better back now than at the deadline.
         return {**begun, **_taken_back(tools, error)}
     return {**begun, "outcome": "applied", "listeners": before}
+
+
+def made_under(tools: Tools, found: GroupPlan, items: list[Told]) -> None:
+    """The plan made under a restore point that somebody else has captured with these items and
+    armed. Raises whatever went wrong; taking it back is up to whoever armed it."""
+    _act(tools, found, items, after_act.missing_pam_modules(tools.look()))
+
+
+def listening(tools: Tools, found: GroupPlan) -> list[Told]:
+    """What must still listen when the plan has been made; see ``listeners``."""
+    return listeners.standing(tools.look(), _stops(found), _closes(found))
 
 
 def _stops(found: GroupPlan) -> tuple[str, ...]:

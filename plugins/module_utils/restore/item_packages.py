@@ -31,21 +31,32 @@ _FORMAT = (
 )
 _GONE: Saved = {"status": "not-installed"}
 _INSTALL = ["dpkg", "--force-downgrade", "--force-confold", "--force-hold", "--install"]
+_FINISH = "finish"
+# What `dpkg --configure --pending` brings to its end.
+_HALF_WAY = ("unpacked", "half-configured", "triggers-awaited", "triggers-pending")
 _HALF_AN_HOUR = 1800.0
 # An undo that was killed may have left its dpkg at work.
 _LOCK_PATIENCE = 900.0
 
 
 class Package(Kind):
-    """``name``: a Debian package, with ``:architecture`` when it is not the machine's own."""
+    """``name``: a Debian package, with ``:architecture`` when it is not the machine's own.
+
+    ``interrupted: finish``: one that a killed dpkg left half way counts as installed. An undo
+    finishes it at that version, as nobody wants a half configured package back; what its
+    configuration files become is left to dpkg.
+    """
 
     name = "package"
     required = ("name",)
+    optional = ("interrupted",)
 
     def check(self, context: Context, item: Item) -> Item:
         found = super().check(context, item)
         if not _NAME.fullmatch(str(item["name"])):
             raise BadItem("package: {0!r} is no name".format(item["name"]))
+        if item.get("interrupted", _FINISH) != _FINISH:
+            raise BadItem("package: interrupted is {0}, or left out".format(_FINISH))
         return found
 
     def estimate(self, context: Context, item: Item) -> int:
@@ -68,11 +79,14 @@ class Package(Kind):
         version, arch, want, status, *files = lines
         if status == "not-installed":
             return dict(_GONE)
-        state: Saved = {"status": status, "version": version[2:], "architecture": arch}
+        half = "interrupted" in item and status in _HALF_WAY
+        state: Saved = {"status": "installed" if half else status}
+        state.update(version=version[2:], architecture=arch)
         state["hold"] = want == "hold"
-        if status == "installed":
+        if state["status"] == "installed":
             state["automatic"] = bool(context.host.run(["apt-mark", "showauto", item["name"]]).out)
-        state["files"] = _configuration(context, files)
+        # Which configuration files count is decided when dpkg is finished, not now.
+        state["files"] = {} if "interrupted" in item else _configuration(context, files)
         return state
 
     def keep(self, context: Context, item: Item, state: Saved) -> Saved:
@@ -116,7 +130,8 @@ class Package(Kind):
             return False
         if self._other_version(context, item, saved):
             _change(context, item["name"], wanted["status"], saved)
-        _drop_brought(context, item["name"], wanted)
+        if "interrupted" not in item:
+            _drop_brought(context, item["name"], wanted)
         for path, state in wanted.get("files", {}).items():
             trees.restore(context, path, state, saved["extra"]["files"][path], deep=False)
         if wanted["status"] == "installed":

@@ -51,6 +51,7 @@ class Request(NamedTuple):
     days: float = 30.0
     dry: bool = False
     before: Sequence[str] = ()  # with dry: restore points that would have been undone by then
+    exact: bool = False  # of an extension: exactly this deadline, also when it is an earlier one
 
 
 class Answer(NamedTuple):
@@ -161,7 +162,7 @@ class Verbs:
             raise RestoreError("restore point {0}: not armed: {1}".format(pack.id, error)) from None
 
     def extended(self, ask: Request) -> Answer:
-        """At least so many seconds from now; a deadline is never brought forward."""
+        """At least so many seconds from now. Only ``exact`` brings a deadline forward."""
         with self._store.locked(_PATIENCE):
             pack, state = self._admitted(ask)
             if self._in_time(state):
@@ -169,7 +170,9 @@ class Verbs:
                 if ask.dry:
                     return self._answer(pack, True, "would be extended")
                 self._store.raise_fence(self._epoch(ask), ask.owner)
-                left = max(ask.deadline, self._clock.left(state["deadline"]))
+                left = ask.deadline
+                if not ask.exact:
+                    left = max(left, self._clock.left(state["deadline"]))
                 serial = state["serial"] + 1
                 pack.write_state(
                     deadline=self._clock.granted(left), serial=serial, apply=apply,

@@ -22,9 +22,11 @@ from storewarden.cli.ledger import ledger
 from storewarden.cli.notify import notify
 from storewarden.cli.outbox import outbox
 from storewarden.cli.person import person
+from storewarden.cli.rollout_verbs import rollout
 from storewarden.cli.serve import serve
 from storewarden.cli.waiver import waiver
 from storewarden.cli.window import window
+from storewarden.cli.worker import worker
 
 app = typer.Typer(
     cls=Group,
@@ -56,11 +58,13 @@ app.command()(compliance)
 app.add_typer(drift, name="drift")
 app.add_typer(waiver, name="waiver")
 app.add_typer(harden, name="harden")
+app.add_typer(rollout, name="rollout")
 app.add_typer(change, name="change")
 app.add_typer(person, name="person")
 app.add_typer(ledger, name="ledger")
 app.add_typer(window, name="window")
 app.command()(serve)
+app.command()(worker)
 app.add_typer(outbox, name="outbox")
 app.add_typer(notify, name="notify")
 app.command()(doctor)

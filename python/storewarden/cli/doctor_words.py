@@ -73,6 +73,20 @@ ENGLISH: Words = {
         "{path} is not a ledger, or not readable",
         "correct the setting ledger, or run as the user it belongs to",
     ),
+    "rollouts_fine": ("{count} under way, none waits for a person", ""),
+    "rollouts_stopped": (
+        "the kill switch is on: {why}",
+        "storewarden rollout go-on, when it is over",
+    ),
+    "rollouts_wait": (
+        "{count} need a person; the first: {first}",
+        "storewarden rollout status {first} says for what",
+    ),
+    "rollouts_silent": (
+        "workers with work that are not heard of: {workers}",
+        "start them again, or see that a controller runs: storewarden serve",
+    ),
+    "rollouts_broken": ("{error}", "storewarden rollout list"),
     "clock_fine": ("{now}, synchronised; time zone {zone}", ""),
     "clock_unknown": (
         "{now}, time zone {zone}; nothing here tells whether it is synchronised",
@@ -181,6 +195,17 @@ CHINESE: Words = {
         "{path} 不是台账，或不可读",
         "改正设置 ledger，或以其所属用户运行",
     ),
+    "rollouts_fine": ("进行中 {count} 项，均无需人工", ""),
+    "rollouts_stopped": ("总停开关已打开：{why}", "处理完毕后执行 storewarden rollout go-on"),
+    "rollouts_wait": (
+        "{count} 项需要人工处理；第一项：{first}",
+        "用 storewarden rollout status {first} 查看原因",
+    ),
+    "rollouts_silent": (
+        "以下 worker 有任务但无心跳：{workers}",
+        "重新启动，或确认控制器在运行：storewarden serve",
+    ),
+    "rollouts_broken": ("{error}", "storewarden rollout list"),
     "clock_fine": ("{now}，已同步；时区 {zone}", ""),
     "clock_unknown": ("{now}，时区 {zone}；本机无法得知是否已同步", ""),
     "clock_drifts": ("{now}，未同步", "安装并启动 chrony 或 systemd-timesyncd"),
@@ -233,6 +258,7 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "state": ("state", "状态目录"),
     "disk": ("disk", "磁盘"),
     "ledger": ("ledger", "台账"),
+    "rollouts": ("rollouts", "发布"),
     "clock": ("clock", "时钟"),
     "locale": ("locale", "语言环境"),
     "inventory": ("inventory", "清单"),

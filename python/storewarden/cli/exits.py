@@ -50,8 +50,10 @@ MEANINGS: dict[Exit, tuple[str, str]] = {
         "below the bar: the score is under `--fail-under` (95 unless set otherwise),"
         " `ledger verify` or `doctor` found a problem, `change debts` or `drift list` something"
         " overdue, `compliance` fewer than 95 % of the devices compliant, `waiver check` a waiver"
-        " that needs somebody, `notify list` a channel whose settings cannot be used, or `harden`"
-        " left a host other than it should be",
+        " that needs somebody, `notify list` a channel whose settings cannot be used, `harden`"
+        " left a host other than it should be, `rollout plan` found what stands in the way or"
+        " a deadline that is missed, or the rollout that `rollout status` or `watch` shows was"
+        " rolled back, cancelled or superseded",
         "read the report",
     ),
     Exit.USAGE: ("usage or configuration: nothing was started", "correct what the line names"),
@@ -61,8 +63,9 @@ MEANINGS: dict[Exit, tuple[str, str]] = {
         "the line says why and what to do; `--accept-shrunk` for a fleet that became smaller",
     ),
     Exit.INCOMPLETE: (
-        "some hosts were not reached or not audited, or nobody knows yet what became of their fix;"
-        " all others are in the report",
+        "some hosts were not reached or not audited, nobody knows yet what became of their fix,"
+        " no wave takes them, or a rollout ended with stragglers or debts; all others are in the"
+        " report",
         "the report says why per host; run again with `--limit`",
     ),
     Exit.FOREIGN: (

@@ -51,13 +51,20 @@ def _count(value: int) -> int:
     return value
 
 
+def _lanes(value: int) -> int:
+    if not 1 <= value <= 100:
+        raise ValueError("must be 1-100")
+    return value
+
+
 Seconds = Annotated[float, AfterValidator(_seconds)]
 Count = Annotated[int, AfterValidator(_count)]
 
 
 class ControllerConfig(BaseModel):
     """``retry_*`` are the waits after a failed delivery, doubled from the first to the longest;
-    an anchor is laid down every ``anchor_entries`` journal entries, or ``anchor_hours``."""
+    an anchor is laid down every ``anchor_entries`` journal entries, or ``anchor_hours``;
+    ``rollout_runs`` are the runs of rollouts that one process (this or a worker) has at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -67,6 +74,7 @@ class ControllerConfig(BaseModel):
     anchor_entries: Count = 1000
     anchor_hours: Count = 24
     anchor_file: SitePath | None = None
+    rollout_runs: Annotated[int, AfterValidator(_lanes)] = 8
 
     @property
     def retry_first(self) -> timedelta:

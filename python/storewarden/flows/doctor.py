@@ -46,6 +46,17 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutsNow:
+    """How rollouts stand: how many are ``under_way``, why the kill switch lets nothing begin (""
+    when it does), which ones need a person, and workers that have work and are not heard of."""
+
+    under_way: int = 0
+    stopped: str = ""
+    waiting: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
     """What to examine. Without a `probe` the ledger's schema is not asked for; without
     `sources` or `inventory` no inventory is read."""
@@ -65,6 +76,9 @@ class Examination:
     people: Callable[[], tuple[Person, ...] | None] | None = None
     """Reads who is there, None when there is no people file. Raises StorewardenError."""
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    rollouts: Callable[[], RolloutsNow | None] | None = None
+    """Looks at the ledger's rollouts, None when there is no ledger that can be read. Raises
+    StorewardenError."""
 
 
 def examine(wanted: Examination, machine: Machine) -> tuple[Check, ...]:
@@ -78,6 +92,7 @@ def examine(wanted: Examination, machine: Machine) -> tuple[Check, ...]:
         *judge_files(facts.files),
         *judge_state(facts, wanted.places),
         *_ledger(facts, wanted),
+        *_rollouts(wanted),
         *judge_clock(facts),
         *judge_locale(facts),
         *_inventory(wanted),
@@ -216,6 +231,27 @@ def _ledger(facts: MachineFacts, wanted: Examination) -> Iterator[Check]:
             return
         code = "ledger_opens" if schema else "ledger_absent"
         yield _good("ledger", code, path=path, schema=schema)
+
+
+def _rollouts(wanted: Examination) -> Iterator[Check]:
+    """What stands still until somebody comes is easily forgotten."""
+    if wanted.rollouts is None:
+        return
+    try:
+        found = wanted.rollouts()
+    except StorewardenError as error:
+        yield _bad("rollouts", "rollouts_broken", error=error)
+        return
+    if found is None:
+        return
+    if found.stopped:
+        yield _bad("rollouts", "rollouts_stopped", why=found.stopped)
+    if found.waiting:
+        yield _bad("rollouts", "rollouts_wait", count=len(found.waiting), first=found.waiting[0])
+    if found.silent:
+        yield _bad("rollouts", "rollouts_silent", workers=", ".join(found.silent))
+    if not (found.stopped or found.waiting or found.silent):
+        yield _good("rollouts", "rollouts_fine", count=found.under_way)
 
 
 def judge_clock(facts: MachineFacts) -> Iterator[Check]:

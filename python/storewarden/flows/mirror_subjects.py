@@ -30,6 +30,7 @@ from storewarden.domain.outbox.drift_words import (
     ticket_of_drift,
 )
 from storewarden.domain.outbox.notice import Event
+from storewarden.domain.outbox.rollout_words import is_rollout, note_of_rollout
 from storewarden.domain.outbox.ticket import (
     TicketWords,
     Voice,
@@ -119,6 +120,8 @@ class _ChangeSubject:
         return ticket_words(self.change, voice)
 
     def note(self, event: Event, seal: str, voice: Voice) -> str:
+        if is_rollout(event.kind):
+            return note_of_rollout(event, seal, voice)
         return note_words(event, seal, voice)
 
     def mirrored_by(self, event: Event, system: str) -> bool:

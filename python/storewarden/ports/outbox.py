@@ -5,7 +5,8 @@ The journal itself is the outbox: a delivery is a cursor into it, per channel an
 subject. Nothing has to be copied to be sent, so nothing can be lost in between,
 and the order within a subject is the journal's own.
 
-Channels: ``ticket:<system>`` (subject = change number, its "change ..." entries in order)
+Channels: ``ticket:<system>`` (subject = change number, its "change ..." entries in order, and
+between them what ``ports.rollouts.TOLD`` tells of its rollouts; or a drift ticket's number)
 and ``notify:<name>`` (subject = "", all entries of the journal in order). The word before
 the colon decides which; there are no others.
 

@@ -23,21 +23,10 @@ from storewarden.ports.clock import Clock
 from storewarden.ports.journal import GENESIS, Sealed, canonical, digest, moment, seal, stamp
 from storewarden.ports.ledger import Anchor, Head, JournalEntry, Problem, Verification
 from storewarden.testing.drift_tickets import MemoryComplianceMonths, MemoryDriftTickets
-from storewarden.testing.records import MemoryChanges, MemoryOutbox
+from storewarden.testing.records import MemoryChanges, MemoryOutbox, require_free
+from storewarden.testing.rollouts import MemoryRollouts
 
 _SAMPLES_KEPT = timedelta(days=40)
-_RESERVED = (
-    "audit begun",
-    "host recorded",
-    "audit ended",
-    "hosts counted",
-    "anchor written",
-    "channel subscribed",
-    "channel unsubscribed",
-    "records deleted",
-    "ledger restored",
-    "compliance month closed",
-)
 
 
 class ManualClock:
@@ -87,10 +76,7 @@ class MemoryLedger:
 
     def append(self, kind: str, body: Mapping[str, object], *, run: str, step: str) -> JournalEntry:
         """Add one entry; the same (run, step) again returns the first and adds nothing."""
-        if kind.startswith(("change ", "drift ticket ")) or kind in _RESERVED:
-            raise LedgerConflict(
-                f"entries of the kind {kind!r} are written by the ledger itself", where="journal"
-            )
+        require_free(kind)
         return self.write(kind, body, run, step)
 
     def write(self, kind: str, body: Mapping[str, object], run: str, step: str) -> JournalEntry:
@@ -105,7 +91,12 @@ class MemoryLedger:
     @cached_property
     def outbox(self) -> MemoryOutbox:
         """What still has to reach other systems."""
-        return MemoryOutbox(self, self.changes, self.drift_tickets)
+        return MemoryOutbox(self, self.changes, self.drift_tickets, self.rollouts)
+
+    @cached_property
+    def rollouts(self) -> MemoryRollouts:
+        """The rollouts in this ledger."""
+        return MemoryRollouts(self, self.changes, self._clock)
 
     @cached_property
     def drift_tickets(self) -> MemoryDriftTickets:

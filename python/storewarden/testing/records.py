@@ -32,6 +32,27 @@ _ABOUT_CHANGES = "change "
 _ENDED = (State.REJECTED, State.CANCELLED, State.CLOSED)
 
 
+_RESERVED = (
+    "audit begun",
+    "host recorded",
+    "audit ended",
+    "hosts counted",
+    "anchor written",
+    "channel subscribed",
+    "channel unsubscribed",
+    "records deleted",
+    "ledger restored",
+    "compliance month closed",
+)
+
+
+def require_free(kind: str) -> None:
+    """Raise LedgerConflict for a kind that only the ledger itself may write."""
+    if kind.startswith(("change ", "drift ticket ", "rollout ")) or kind in _RESERVED:
+        what = f"entries of the kind {kind!r} are written by the ledger itself"
+        raise LedgerConflict(what, where="journal")
+
+
 class Writing(Protocol):
     """What the two parts need of a ledger: appending any kind, and reading by run."""
 
@@ -59,6 +80,14 @@ class Subjects(Protocol):
 
     def history(self, number: str) -> tuple[JournalEntry, ...]:
         """The journal entries of one, in order."""
+        ...
+
+
+class Telling(Protocol):
+    """What the outbox needs of rollouts."""
+
+    def told(self, change: str) -> list[JournalEntry]:
+        """What the ticket of a change is told of its rollouts."""
         ...
 
 
@@ -164,11 +193,15 @@ class MemoryChanges:
 class MemoryOutbox:
     """The outbox without a database."""
 
-    def __init__(self, ledger: Writing, changes: MemoryChanges, drift: Subjects) -> None:
-        """``drift`` are the other subjects of ticket channels."""
+    def __init__(
+        self, ledger: Writing, changes: MemoryChanges, drift: Subjects, rollouts: Telling
+    ) -> None:
+        """``drift`` are the other subjects of ticket channels; ``rollouts`` have more to tell of
+        changes."""
         self._ledger = ledger
         self._changes = changes
         self._drift = drift
+        self._rollouts = rollouts
         self._channels: dict[str, int] = {}
         self._stored: dict[tuple[str, str], Delivery] = {}
         self._mirrored: dict[str, set[str]] = {}
@@ -287,7 +320,10 @@ class MemoryOutbox:
     def _entries(self, subject: str) -> list[JournalEntry]:
         if is_ticket(subject):
             return list(self._drift.history(subject))
-        return list(self._changes.history(subject)) if subject else self._ledger.entries_of()
+        if not subject:
+            return self._ledger.entries_of()
+        mine = [*self._changes.history(subject), *self._rollouts.told(subject)]
+        return sorted(mine, key=lambda entry: entry.sequence)
 
     def _delivery(self, channel: str, subject: str) -> Delivery:
         if channel not in self._channels or subject not in self._subjects(channel):

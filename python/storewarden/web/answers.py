@@ -25,9 +25,11 @@ from storewarden.domain.errors import (
     TargetUnreachable,
 )
 from storewarden.flows.change_desk import NoSuchChange
+from storewarden.ports.rollout_status import NoSuchRollout
 
 STATUSES: dict[type[StorewardenError], tuple[int, str]] = {
     NoSuchChange: (404, "not_found"),
+    NoSuchRollout: (404, "not_found"),
     ConfigInvalid: (400, "invalid"),
     Refused: (403, "refused"),
     TargetUnreachable: (502, "unreachable"),

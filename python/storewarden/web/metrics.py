@@ -23,13 +23,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storewarden.domain.change.record import DebtKind, State
 from storewarden.domain.errors import StorewardenError
+from storewarden.domain.rollout.record import HostState, RolloutState
+from storewarden.domain.rollout.tables import ENDED, LINGERING
 from storewarden.ports.outbox import Delivery
+from storewarden.ports.rollouts import SILENT, Worker
 from storewarden.web.parts import WebParts
+from storewarden.wiring.rollout import Rollouts
 
 _KEPT = timedelta(seconds=15)
 _LOG = logging.getLogger("storewarden.web")
 _SHOWN = 200  # characters of a path in the log
 _TOKEN = re.compile(r"sw_[\w.-]{20,}", re.ASCII)  # somebody pasted it into the address
+_UNDER_WAY = tuple(each for each in RolloutState if each not in ENDED or each in LINGERING)
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
 
 
@@ -43,6 +48,10 @@ class _Counts:
     overdue: Mapping[str, int]
     waiting: Mapping[str, int]
     parked: Mapping[str, int]
+    rollouts: Mapping[str, int]
+    hosts: Mapping[str, int]
+    workers: Mapping[str, int]
+    stopped: bool
 
 
 class Meter:
@@ -142,6 +151,8 @@ class RequestMeter:
 
 def _count(parts: WebParts, now: datetime) -> _Counts:
     changes = parts.index.current()
+    rollouts = Rollouts(parts.site)
+    lines = rollouts.lines(states=_UNDER_WAY)
     open_debts = [(debt.kind, debt.due) for noted in changes for debt in noted.debts]
     deliveries = parts.site.outbox.deliveries()
     return _Counts(
@@ -151,7 +162,15 @@ def _count(parts: WebParts, now: datetime) -> _Counts:
         overdue=Tally(kind.value for kind, due in open_debts if due <= now),
         waiting=Tally(each.channel for each in deliveries if _waits(each)),
         parked=Tally(each.channel for each in deliveries if each.parked),
+        rollouts=Tally(line.state.value for line in lines),
+        hosts=sum((Tally(line.counts) for line in lines), Tally()),
+        workers=Tally(_heard(worker, now) for worker in rollouts.book.workers()),
+        stopped=bool(rollouts.stopped()),
     )
+
+
+def _heard(worker: Worker, now: datetime) -> str:
+    return "silent" if now - worker.seen > SILENT else "heard"
 
 
 def _waits(delivery: Delivery) -> bool:
@@ -162,17 +181,23 @@ def _counted(counts: _Counts) -> Iterator[Metric]:
     states = [state.value for state in State]
     kinds = [kind.value for kind in DebtKind]
     channels = sorted({*counts.waiting, *counts.parked})
+    under_way, hosts = [state.value for state in _UNDER_WAY], [state.value for state in HostState]
     for name, about, label, wanted, found in (
         ("changes", "Changes by state.", "state", states, counts.states),
         ("debts_open", "Debts that are not settled.", "kind", kinds, counts.debts),
         ("debts_overdue", "Of those, past their time.", "kind", kinds, counts.overdue),
         ("deliveries_waiting", "Not arrived yet.", "channel", channels, counts.waiting),
         ("deliveries_parked", "Refused: look at them.", "channel", channels, counts.parked),
+        ("rollouts", "Rollouts that are not over, by state.", "state", under_way, counts.rollouts),
+        ("rollout_hosts", "Their hosts, by state.", "state", hosts, counts.hosts),
+        ("workers", "Workers of the last day.", "state", ("heard", "silent"), counts.workers),
     ):
         family = GaugeMetricFamily(f"storewarden_{name}", about, labels=(label,))
         for each in wanted:
             family.add_metric((each,), found.get(each, 0))
         yield family
+    about = "1 while the kill switch lets nothing begin."
+    yield _single("storewarden_rollouts_stopped", about, counts.stopped)
 
 
 def _duties(duties: Mapping[str, Mapping[str, object]], now: datetime) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from storewarden.domain.outbox.ticket import Voice
 from storewarden.flows.anchor import Anchoring, AnchorParts
 from storewarden.flows.mirror import Mirror, MirrorParts
 from storewarden.flows.remind import Reminding, RemindParts
+from storewarden.flows.rollout_parts import ROLLOUTS
 from storewarden.flows.tell import AuditStory, Telling, TellParts
 from storewarden.flows.tell_audit import audit_facts
 from storewarden.ports.engine import Duty, Engine
@@ -34,6 +35,7 @@ from storewarden.wiring.baseline import baseline_duties
 from storewarden.wiring.changes import change_rules
 from storewarden.wiring.forced import forced_duties
 from storewarden.wiring.notify import Channel, site_channels
+from storewarden.wiring.rollout_duty import CONTROLLER, controller_share, first_beat
 from storewarden.wiring.secrets import ledger_password, site_secrets
 from storewarden.wiring.single import Single, single_controller
 from storewarden.wiring.site import Site, open_site, rendered
@@ -89,11 +91,20 @@ class Controller:
 
     def start(self) -> None:
         """Begin the duties. Raises ConfigInvalid for settings of channels that are wrong."""
-        duties = self.made_duties()
+        share = controller_share(self.site, lambda: self._engine)
+        followers = self.made_duties()
         self._subscribe()
-        engine = self._made_engine(tuple(duty.name for duty in duties))
-        engine.start(duties)
+        names = [duty.name for duty in followers]
+        names += [duty.name for duty in share.duties if duty.name == ROLLOUTS]
+        engine = self._made_engine(tuple(names))
         self._engine = engine
+        if share.works:
+            first_beat(self.site, CONTROLLER)
+        try:
+            engine.start((*followers, *share.duties), share.works)
+        except StorewardenError:
+            self._engine = None
+            raise
 
     def stop(self, patience: timedelta) -> None:
         """Let running ticks end, at most ``patience`` long. Again: nothing happens."""

@@ -14,9 +14,11 @@ from storewarden.adapters.clock import SystemClock
 from storewarden.adapters.machine import LocalMachine
 from storewarden.config import SiteConfig
 from storewarden.domain.change.people import Person
-from storewarden.domain.errors import ContentMissing
+from storewarden.domain.errors import ContentMissing, StorewardenError
 from storewarden.domain.maintenance.calendar import Calendar
-from storewarden.flows.doctor import Check, Examination, LedgerProbe, examine
+from storewarden.flows.doctor import Check, Examination, LedgerProbe, RolloutsNow, examine
+from storewarden.flows.doctor_rollouts import rollouts_now
+from storewarden.flows.rollout_stop import KillSwitch
 from storewarden.ports.machine import Places
 
 
@@ -45,6 +47,7 @@ def examine_machine(
         windows=lambda: _windows(config),
         people=lambda: _people(config),
         approvals=config.changes.rules,
+        rollouts=lambda: _rollouts(config, probe or partial(_schema, config)),
     )
     return examine(wanted, LocalMachine(environ=environ, cwd=cwd, ours=_ours()))
 
@@ -63,6 +66,26 @@ def _schema(config: SiteConfig, place: Path | str) -> str:
     if isinstance(place, Path):
         return schema_of(place)
     return schema_on(place, ledger_password(config))
+
+
+def _rollouts(config: SiteConfig, probe: LedgerProbe) -> RolloutsNow | None:
+    """Only of a ledger that this release has written: opening an older one brings it forward."""
+    from storewarden.adapters.ledger import open_ledger  # noqa: PLC0415 - costs 0.3 s
+    from storewarden.adapters.ledger.peek import is_newest  # noqa: PLC0415
+    from storewarden.wiring.secrets import ledger_password  # noqa: PLC0415
+
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return None
+    try:
+        schema = probe(config.ledger)
+    except StorewardenError:
+        return None  # the check of the ledger says so
+    if not schema or not is_newest(schema):
+        return None
+    clock, password = SystemClock(), ledger_password(config)
+    with open_ledger(config.ledger, clock=clock, password=password) as ledger:
+        stopped = KillSwitch(ledger, config.state_dir)()
+        return rollouts_now(ledger.rollouts, stopped, clock.now())
 
 
 def _tickets(config: SiteConfig, environ: Mapping[str, str]) -> str:

@@ -46,6 +46,7 @@ def bench(tmp_path: Path) -> RestoreBench:
         ({"kind": "file", "path": "/x", "mode": "0600"}, "nobody reads mode"),
         ({"kind": "package", "name": "-i"}, "is no name"),
         ({"kind": "package", "name": "lib*"}, "is no name"),
+        ({"kind": "package", "name": "apt", "interrupted": "no"}, "interrupted is finish"),
         ({"kind": "unit", "name": "ssh", "after_restore": "stop"}, "after_restore is one of"),
         ({"kind": "sysctl", "name": "net..forward"}, "no setting's name"),
         ({"kind": "sysctl", "name": "../../etc/passwd"}, "no setting's name"),

@@ -97,6 +97,15 @@ def site_collections(config: str) -> tuple[str, ...]:
     return tuple(str(path.absolute()) for path in paths)
 
 
+def site_roles(config: str) -> tuple[str, ...]:
+    """Where a play of ours looks for the site's own roles."""
+    setting = site_setting(config, "defaults", "roles_path")
+    home = os.environ.get("ANSIBLE_HOME") or "~/.ansible"
+    given, base = setting or (f"{home}/roles:/usr/share/ansible/roles:/etc/ansible/roles", Path())
+    paths = (base / Path(one).expanduser() for one in given.split(os.pathsep) if one)
+    return tuple(str(path.absolute()) for path in paths)
+
+
 def ansible(collections: Sequence[str], config: str = "") -> dict[str, str]:
     """What every Ansible tool gets on top: our collection first, no silent empty inventory."""
     settings = {

@@ -11,13 +11,15 @@ What DBOS leaves open, and the rule here:
   every duty is looked at now and then, and a broken one is begun again, slowly and visibly;
 * nothing is pickled, nothing is sent anywhere, and what DBOS has to say goes to our log.
 
-DBOS allows one instance per process; so one engine may be started at a time.
+DBOS allows one instance per process; so one engine may be started at a time. On a server
+several processes may, each under a name of its own (``executor``): the duties of each are its
+own, its jobs are whosever has time for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,18 +31,21 @@ from sqlalchemy.exc import DatabaseError
 
 from storewarden.adapters.engine.chains import DELAYED, ENQUEUED, GIVEN_UP, Chains, Link
 from storewarden.adapters.engine.duties import Register, tick_id
-from storewarden.adapters.engine.foreign import RECOVERIES, VERSION, settings, silence
+from storewarden.adapters.engine.foreign import CONTROLLER, RECOVERIES, VERSION, settings, silence
+from storewarden.adapters.engine.job_workflow import JobWorkflow
+from storewarden.adapters.engine.jobs import taken_over
+from storewarden.adapters.engine.pace import QUICK
 from storewarden.adapters.engine.pulse import LOG, Pulse, PulseThread
 from storewarden.adapters.engine.retention import Retention
 from storewarden.adapters.engine.store import is_broken, open_store, put_aside, require_sound
 from storewarden.domain.errors import AdapterError, Refused, StorewardenError
 from storewarden.ports.clock import Clock
-from storewarden.ports.engine import BACK_OFF, Duty, tick_once
+from storewarden.ports.engine import BACK_OFF, Attempt, Duty, Work, require_job, tick_once
 from storewarden.ports.journal import moment, stamp
 
 QUEUE = "duties"
 _FEWEST, _MOST = 8, 32  # duties at work at once; they wait for other systems, not for the CPU
-_POLL = 0.25  # seconds until a due tick is seen
+_CALM = 0.5  # seconds until a due tick is seen, when there are no jobs
 
 type _Tick = Callable[[str, int, int], Coroutine[Any, Any, dict[str, Any]]]
 
@@ -55,8 +60,14 @@ class DurableEngine:
         clock: Clock,
         pulse: Pulse | None = None,
         password: Callable[[], str] | None = None,
+        executor: str = CONTROLLER,
     ) -> None:
+        """``executor`` is the name under which a restarted process takes up its own work: the
+        controller's, or a worker's, which no other process has at the same time."""
         self._place = place
+        self._executor = executor
+        self._queue = QUEUE if executor == CONTROLLER else f"{QUEUE} of {executor}"
+        self._jobs = JobWorkflow(clock)
         self._password = password
         self._clock = clock
         self._register = Register()
@@ -67,15 +78,19 @@ class DurableEngine:
         self._tick: _Tick | None = None
         self._chains = Chains(VERSION)
 
-    def start(self, duties: Sequence[Duty]) -> None:
+    def start(self, duties: Sequence[Duty], works: Sequence[Work] = ()) -> None:
         """Begin, or take up where a crash left off; every duty ticks soon after.
+
+        A worker's duties need names that no other process's have.
 
         Raises Refused when this process has started an engine already, AdapterError when the
         database cannot be used.
         """
         if self._database is not None:
             raise Refused("the engine has been started already", where="engine")
-        self._register.enroll([*duties, Retention(self._chains)])
+        own = (Retention(self._chains),) if self._executor == CONTROLLER else ()
+        self._register.enroll([*duties, *own])
+        self._jobs.enroll(works)
         self._launch()
         for name in self._register.records:
             self._take_up(name)
@@ -89,9 +104,22 @@ class DurableEngine:
         if waiting:
             DBOS.set_workflow_delay(waiting, delay_seconds=0)
 
+    def submit(
+        self, kind: str, key: str, body: Mapping[str, object], *, at: datetime | None = None
+    ) -> None:
+        """Have a job done by whichever process serves its kind; see ``ports.engine.Engine``."""
+        require_job(kind, key)
+        if self._database is None:
+            raise Refused("the engine has not been started", where="engine")
+        self._jobs.submit(Attempt(kind=kind, key=key, body=body), at)
+
+    def take_over(self, executor: str) -> int:
+        """Let others do what a dead process was doing; never our own."""
+        return taken_over(executor) if executor != self._executor else 0
+
     def status(self) -> dict[str, dict[str, object]]:
         """As ``ports.engine.Engine`` says."""
-        return self._register.status()
+        return {**self._register.status(), **self._jobs.status()}
 
     def stop(self, patience: timedelta) -> None:
         """Let running ticks end, at most ``patience`` long; what is left is taken up later."""
@@ -104,6 +132,7 @@ class DurableEngine:
             workflow_completion_timeout_sec=max(1, int(patience.total_seconds())),
         )
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._jobs.stop()
         self._database.dispose()
         self._database = None
         LOG.info("engine stopped", extra={"fields": {}})
@@ -130,16 +159,19 @@ class DurableEngine:
     def _launched(self, database: Database) -> Database:
         try:
             require_sound(database)
-            DBOS(config=settings(database))
+            DBOS(config=settings(database, self._executor))
             silence()
             self._tick = self._workflow()
+            self._jobs.register()
+            DBOS.listen_queues([self._queue, *self._jobs.queues])
             DBOS.launch()
             DBOS.register_queue(
-                QUEUE,
+                self._queue,
                 worker_concurrency=max(_FEWEST, min(_MOST, len(self._register.records))),
-                polling_interval_sec=_POLL,
+                polling_interval_sec=QUICK,
                 on_conflict="always_update",
             )
+            self._jobs.launched(database, {self._queue: _CALM})
         except Exception:
             DBOS.destroy(destroy_registry=True)
             database.dispose()
@@ -147,7 +179,7 @@ class DurableEngine:
         return database
 
     def _workflow(self) -> _Tick:
-        """The one workflow. Its two steps, and their order, are ``VERSION``."""
+        """The workflow of duties. Its two steps, and their order, are ``VERSION``."""
 
         @DBOS.step(name="act")
         async def act(name: str, failures: int) -> dict[str, Any]:
@@ -188,7 +220,9 @@ class DurableEngine:
     async def _enqueue(self, tick: _Tick, link: Link, at: datetime) -> None:
         identity = tick_id(link.name, link.number)
         with SetWorkflowID(identity), _after(at - self._clock.now()):
-            await DBOS.enqueue_workflow_async(QUEUE, tick, link.name, link.number, link.failures)
+            await DBOS.enqueue_workflow_async(
+                self._queue, tick, link.name, link.number, link.failures
+            )
 
     def _waits(self, link: Link, at: datetime) -> None:
         """The next tick is enqueued; whoever wanted it in between gets it now."""
@@ -205,7 +239,7 @@ class DurableEngine:
             return
         identity = tick_id(link.name, link.number)
         with SetWorkflowID(identity), _after(wait):
-            DBOS.enqueue_workflow(QUEUE, self._tick, link.name, link.number, link.failures)
+            DBOS.enqueue_workflow(self._queue, self._tick, link.name, link.number, link.failures)
         self._waits(link, self._clock.now() + wait)
 
     def _take_up(self, name: str) -> None:
@@ -227,6 +261,7 @@ class DurableEngine:
     def _mend(self) -> None:
         """Begin chains again that have come to an end: nothing else would ever be due. And let
         tick what waits for a time that a clock, which has been put back since, had in mind."""
+        self._jobs.look()
         for name in self._register.astray(self._clock.now()):
             self.wake(name)
         for name in list(self._register.records):

@@ -16,14 +16,19 @@ VERSION = "sw-wf-1"
 """Changes only with the steps of the workflow, which data and duties make unnecessary."""
 
 RECOVERIES = 5
-_EXECUTOR = "controller"  # stable: by it a restarted controller finds what it left
-_SCHEMA = "storewarden_engine"  # PostgreSQL: beside the ledger's tables, not among them
+CONTROLLER = "controller"
+"""The executor that controllers are, on any machine: a restarted one finds what it left."""
+
+SCHEMA = "storewarden_engine"
+"""PostgreSQL: beside the ledger's tables, not among them."""
+
 _THREADS = 16
 _RARELY = 60.0  # seconds between looks for schedules, which are not used here
 
 
-def settings(database: Database) -> DBOSConfig:
-    """The configuration over ``database``. Raises Refused where DBOS would call home."""
+def settings(database: Database, executor: str = CONTROLLER) -> DBOSConfig:
+    """The configuration over ``database``; ``executor`` is the name of this process, which it
+    keeps when it is started again. Raises Refused where DBOS would call home."""
     if os.environ.get("DBOS__CLOUD") == "true":
         raise Refused(
             "DBOS__CLOUD is set, which would connect to a service outside",
@@ -36,9 +41,9 @@ def settings(database: Database) -> DBOSConfig:
         "name": "storewarden",
         "system_database_url": database.url.render_as_string(hide_password=False),
         "system_database_engine": database,
-        "dbos_system_schema": _SCHEMA,
+        "dbos_system_schema": SCHEMA,
         "application_version": VERSION,
-        "executor_id": _EXECUTOR,
+        "executor_id": executor,
         "serializer": DBOSPortableJSON,
         "enable_otlp": False,
         "log_level": "WARNING",

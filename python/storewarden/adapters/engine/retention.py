@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ticks that are long over are deleted: nobody else would, and they are thousands a day."""
+"""Ticks and jobs that are long over are deleted: nobody else would, and they are many."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from storewarden.adapters.engine import jobs
 from storewarden.adapters.engine.chains import Chains
 
 _KEPT = timedelta(hours=6)
+_JOBS_KEPT = timedelta(hours=1)
 _BATCH = 500
 
 
@@ -20,5 +22,7 @@ class Retention:
         self.every = timedelta(minutes=30)
 
     def tick(self, now: datetime) -> datetime | None:
-        """Delete a batch; at once again when there may be more."""
-        return now if self._chains.forget(now - _KEPT, _BATCH) == _BATCH else None
+        """Delete a batch of each; at once again when there may be more."""
+        ticks = self._chains.forget(now - _KEPT, _BATCH)
+        done = jobs.forget(now - _JOBS_KEPT, _BATCH)
+        return now if _BATCH in (ticks, done) else None

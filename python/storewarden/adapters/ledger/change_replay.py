@@ -17,10 +17,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from storewarden.adapters.ledger import change_rows, drift_rows, outbox, tombstones
+from storewarden.adapters.ledger import change_rows, drift_rows, outbox, rollout_rows, tombstones
 from storewarden.adapters.ledger.cursors import ALL
 from storewarden.adapters.ledger.drift_replay import DriftReplay
 from storewarden.adapters.ledger.judging import Row, judged, where
+from storewarden.adapters.ledger.rollout_replay import RolloutReplay
 from storewarden.adapters.ledger.tables import (
     CHANGE,
     CHANGE_HOST,
@@ -52,12 +53,14 @@ class _Replayed:
 class ChangeReplay:
     """Takes journal rows in order; collects a problem for each row they do not explain."""
 
-    def __init__(self, connection: Connection, drift: DriftReplay) -> None:
-        """``connection`` sees the same moment as the rows that are taken; ``drift`` has taken
-        each of them before, and knows the other subjects of ticket channels."""
+    def __init__(self, connection: Connection, drift: DriftReplay, rollouts: RolloutReplay) -> None:
+        """``connection`` sees the same moment as the rows that are taken; ``drift`` and
+        ``rollouts`` have taken each of them before: the one knows the other subjects of ticket
+        channels, the other what else a change's ticket is told, and numbers of its own."""
         self.problems: list[Problem] = []
         self._connection = connection
         self._drift = drift
+        self._rollouts = rollouts
         self._changes: dict[str, _Replayed] = {}
         self._broken: set[str] = set()
         self._series: dict[str, dict[str, Any]] = {}
@@ -103,7 +106,7 @@ class ChangeReplay:
         changes = {number: self._row(number) for number in self._changes}
         self._compare(CHANGE, changes, "number")
         self._compare(CHANGE_HOST, hosts, "host", "number")
-        self._compare(CHANGE_SERIES, self._series, "series")
+        self._compare(CHANGE_SERIES, self._series | self._rollouts.series, "series")
         self._compare(CHANNEL, channels, "name")
         self._compare_deliveries()
         return self.problems
@@ -169,6 +172,9 @@ class ChangeReplay:
     def _restored(self, row: Row, body: Row) -> None:
         """Numbers that a ledger which was given up has given out are left out."""
         for series, last in body.get("series", {}).items():
+            if rollout_rows.is_series(series):
+                self._rollouts.skip(series, last, row["sequence"])
+                continue
             self._series[series] = {"series": series, "sequence": row["sequence"], "last": last}
 
     def _row(self, number: str) -> dict[str, Any]:
@@ -211,8 +217,12 @@ class ChangeReplay:
         self._judge(DELIVERY.name, {"latest": latest, "waiting": waiting}, row)
 
     def _entries(self, subject: str) -> array[int]:
-        """The sequences of a subject's entries, at least one."""
-        return self._drift.entries(subject) or self._changes[subject].entries
+        """The sequences of a subject's entries in order, at least one."""
+        drift = self._drift.entries(subject)
+        if drift is not None:
+            return drift
+        own, told = self._changes[subject].entries, self._rollouts.told(subject)
+        return array("q", sorted([*own, *told])) if told else own
 
     def _judge(self, table: str, expected: Row | None, actual: Row | None) -> None:
         problem = judged(table, expected, actual)

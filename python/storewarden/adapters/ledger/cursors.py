@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cursors into the journal: how far each subject has got on each channel.
 
-A subject of a ticket channel is a change or a drift ticket. ``latest`` and ``waiting`` of
-its deliveries move in the transaction that appends its entries, so that asking what is due
-reads an index and no journal. Of the subject "" (all entries) the head row tells the same,
-and nothing is written when an entry is appended.
+A subject of a ticket channel is a change (with what its ticket is told of its rollouts) or a
+drift ticket. ``latest`` and ``waiting`` of its deliveries move in the transaction that appends
+its entries, so that asking what is due reads an index and no journal. Of the subject "" (all
+entries) the head row tells the same, and nothing is written when an entry is appended.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,14 +28,22 @@ from sqlalchemy import (
     update,
 )
 
-from storewarden.adapters.ledger import change_rows, drift_rows, journal
+from storewarden.adapters.ledger import change_rows, drift_rows, journal, rollout_rows
 from storewarden.adapters.ledger.change_rows import ENDED
 from storewarden.adapters.ledger.entries import text_of
-from storewarden.adapters.ledger.tables import CHANGE, CHANNEL, DELIVERY, DRIFT_TICKET, JOURNAL
+from storewarden.adapters.ledger.tables import (
+    CHANGE,
+    CHANNEL,
+    DELIVERY,
+    DRIFT_TICKET,
+    JOURNAL,
+    ROLLOUT,
+)
 from storewarden.domain.baseline.drift_ticket import SUBJECT, is_ticket
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
 from storewarden.domain.outbox.delivery import EVER_WAITED
 from storewarden.ports.journal import moment, stamp
+from storewarden.ports.ledger import JournalEntry
 from storewarden.ports.outbox import TICKET, Delivery
 
 ALL = ""
@@ -46,9 +54,14 @@ _FRESH = {"attempts": 0, "parked": 0, "retry_at": "", "error": ""}
 _NEW = {**_FRESH, "through": 0, "receipt": "{}"}
 
 
-def kinds_of(subject: str) -> str:
-    """What the kinds of the entries of a ticket channel's subject begin with."""
-    return drift_rows.KINDS if is_ticket(subject) else change_rows.KINDS
+def entries_of(connection: Connection, subject: str, after: int, limit: int) -> list[JournalEntry]:
+    """The entries of a ticket channel's subject with a sequence above ``after``, in order."""
+    found: list[Row[*tuple[Any, ...]]] = []
+    for mine in _runs_of(connection, subject):
+        later = select(JOURNAL).where(*mine, JOURNAL.c.sequence > after)
+        found += connection.execute(later.order_by(JOURNAL.c.sequence).limit(limit)).all()
+    found.sort(key=lambda row: int(row.sequence))
+    return [journal.decoded(row) for row in found[:limit]]
 
 
 def begin_subject(connection: Connection, number: str, opening: int, latest: int) -> None:
@@ -90,7 +103,10 @@ def begin_channel(connection: Connection, channel: str, sequence: int) -> None:
     values = {**_NEW, "channel": channel}
     names = ["subject", "latest", "waiting", *values]
     fixed = [literal(value) for value in values.values()]
-    changes = select(CHANGE.c.number, CHANGE.c.sequence, CHANGE.c.opening, *fixed)
+    told = select(func.max(ROLLOUT.c.told)).where(ROLLOUT.c.change == CHANGE.c.number)
+    last = func.coalesce(told.scalar_subquery(), 0)
+    latest = case((last > CHANGE.c.sequence, last), else_=CHANGE.c.sequence)
+    changes = select(CHANGE.c.number, latest, CHANGE.c.opening, *fixed)
     drifts = select(DRIFT_TICKET.c.number, DRIFT_TICKET.c.sequence, DRIFT_TICKET.c.opening, *fixed)
     open_ones = (
         changes.where(CHANGE.c.state.not_in(ended)),
@@ -229,10 +245,27 @@ def _waiting(connection: Connection, row: Row[*tuple[Any, ...]], through: int) -
     """The first entry of a subject behind ``through``; 0 for none, and for the subject ""."""
     if row.subject == ALL or through >= row.latest:
         return 0
-    kinds = JOURNAL.c.kind.startswith(kinds_of(row.subject), autoescape=True)
-    mine = (JOURNAL.c.run == row.subject, kinds)
-    chosen = select(func.min(JOURNAL.c.sequence)).where(*mine, JOURNAL.c.sequence > through)
-    return int(connection.execute(chosen).scalar() or 0)
+    first = []
+    for mine in _runs_of(connection, row.subject):
+        later = select(func.min(JOURNAL.c.sequence)).where(*mine, JOURNAL.c.sequence > through)
+        first.append(connection.execute(later).scalar())
+    return min((int(each) for each in first if each is not None), default=0)
+
+
+def _runs_of(connection: Connection, subject: str) -> Iterator[tuple[ColumnElement[bool], ...]]:
+    """The entries of a ticket channel's subject, run by run: each is read through an index."""
+    if is_ticket(subject):
+        kinds = JOURNAL.c.kind.startswith(drift_rows.KINDS, autoescape=True)
+        yield JOURNAL.c.run == subject, kinds
+        return
+    yield (
+        JOURNAL.c.run == subject,
+        JOURNAL.c.kind.startswith(change_rows.KINDS, autoescape=True),
+    )
+    rollouts = select(ROLLOUT.c.number).where(ROLLOUT.c.change == subject)
+    told = JOURNAL.c.kind.in_(sorted(rollout_rows.TOLD_KINDS))
+    for number in connection.execute(rollouts).scalars().all():
+        yield JOURNAL.c.run == number, told
 
 
 def _mine(channel: str, subject: str) -> ColumnElement[bool]:

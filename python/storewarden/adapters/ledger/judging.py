@@ -23,6 +23,9 @@ _KEYS = {
     "delivery": ("channel", "subject"),
     "drift_ticket": ("number",),
     "device_month": ("month", "host"),
+    "rollout": ("number",),
+    "rollout_host": ("rollout", "host"),
+    "rollout_job": ("dispatch",),
 }
 
 

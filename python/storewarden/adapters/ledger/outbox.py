@@ -69,8 +69,7 @@ class SqlOutbox:
         with self._transactions.reading() as connection:
             if subject == cursors.ALL:
                 return tuple(journal.page(connection, after, limit))
-            kinds = cursors.kinds_of(subject)
-            return tuple(journal.of_run(connection, subject, kinds, after, limit))
+            return tuple(cursors.entries_of(connection, subject, after, limit))
 
     def arrived(
         self, delivery: Delivery, sequence: int, receipt: Mapping[str, str] | None = None

@@ -54,6 +54,11 @@ def schema_on(address: str, password: Password | None = None) -> str:
     return _known(schema, shown(url)) if schema else ""
 
 
+def is_newest(schema: str) -> bool:
+    """Whether a ledger of this schema is opened as it is, without being brought forward."""
+    return schema == ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+
+
 def _known(schema: str, where: str) -> str:
     known = {entry.revision for entry in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
     if schema not in known:

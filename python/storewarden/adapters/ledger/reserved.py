@@ -13,6 +13,7 @@ from storewarden.adapters.ledger import (
     drift_rows,
     entries,
     outbox,
+    rollout_rows,
     tombstones,
 )
 from storewarden.domain.errors import LedgerConflict
@@ -31,7 +32,7 @@ _KINDS = frozenset(
         drift_rows.MONTH_CLOSED,
     }
 )
-_PREFIXES = (change_rows.KINDS, drift_rows.KINDS)
+_PREFIXES = (change_rows.KINDS, drift_rows.KINDS, rollout_rows.KINDS)
 
 
 def require_free(kind: str) -> None:

@@ -25,6 +25,7 @@ from storewarden.adapters.ledger import copies, tombstones
 from storewarden.adapters.ledger.connection import connect, locate
 from storewarden.adapters.ledger.failures import translated
 from storewarden.adapters.ledger.ownership import leave_to_owner
+from storewarden.adapters.ledger.rollout_rows import is_series, series_of
 from storewarden.adapters.ledger.sql import PATIENCE, SqlLedger
 from storewarden.adapters.ledger.upgrade import alone, bring_forward
 from storewarden.domain.change.numbers import parse_number
@@ -259,6 +260,9 @@ _BEYOND = (
 def _is_series(series: object, last: object) -> bool:
     """The old ledger may have been tampered with: nothing strange is taken over."""
     try:
+        if is_series(str(series)):
+            change = parse_number(str(series).removesuffix(series_of("")))
+            return series == series_of(str(change)) and type(last) is int
         return parse_number(f"{series}-{last:03d}").series == series
     except (ValueError, TypeError):
         return False

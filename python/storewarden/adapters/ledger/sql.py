@@ -32,6 +32,7 @@ from storewarden.adapters.ledger.connection import Password, connect, locate, sh
 from storewarden.adapters.ledger.drift_tickets import SqlDriftTickets
 from storewarden.adapters.ledger.failures import translated
 from storewarden.adapters.ledger.outbox import SqlOutbox
+from storewarden.adapters.ledger.rollouts import SqlRollouts
 from storewarden.adapters.ledger.session_locks import SessionLocks
 from storewarden.adapters.ledger.transactions import Transactions
 from storewarden.adapters.ledger.upgrade import bring_forward
@@ -123,6 +124,11 @@ class SqlLedger:
     def compliance(self) -> SqlComplianceMonths:
         """The months that were closed."""
         return SqlComplianceMonths(self.transactions, self._clock)
+
+    @cached_property
+    def rollouts(self) -> SqlRollouts:
+        """The rollouts in this ledger."""
+        return SqlRollouts(self.transactions, self._clock)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

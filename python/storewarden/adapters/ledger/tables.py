@@ -191,3 +191,57 @@ DEVICE_MONTH = Table(
     Column("standing", Text, nullable=False),
     Column("body", Text, nullable=False),  # JSON: the whole line
 )
+
+# Rollouts as they stand, newest by ``opening``: the sequence of their first entry. The hosts of a
+# rollout lie beside it, since most events are about a few of many thousands.
+ROLLOUT = Table(
+    "rollout",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("change", Text, nullable=False),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("key", Text, nullable=False, unique=True),  # of the request that opened it
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("told", _Number, nullable=False),  # of its last entry that goes to the change's ticket
+    Column("state", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("updated", Text, nullable=False),
+    Column("look_at", Text, nullable=False),  # "": only when something happens
+    Column("looks", _Number, nullable=False),  # how often ``look_at`` was set
+    Column("line", Text, nullable=False),  # JSON: what a list shows
+    Column("body", Text, nullable=False),  # JSON: the rollout without its hosts
+)
+
+# The hosts of rollouts, in the plan's order (``place``), as the entry ``sequence`` left them.
+ROLLOUT_HOST = Table(
+    "rollout_host",
+    METADATA,
+    Column("rollout", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("place", _Number, nullable=False),
+    Column("sequence", _Number, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole record
+)
+
+# Dispatches as work. Who works on what is not journaled: see ``ports.rollouts``.
+ROLLOUT_JOB = Table(
+    "rollout_job",
+    METADATA,
+    Column("dispatch", Text, primary_key=True),
+    Column("rollout", Text, nullable=False),
+    Column("sequence", _Number, nullable=False, unique=True),  # of the entry that dispatched it
+    Column("epoch", _Number, nullable=False),
+    Column("ended", Text, nullable=False),  # "" while it is open
+    Column("worker", Text, nullable=False),  # "" for nobody
+    Column("taken", Text, nullable=False),
+    Column("begun", Text, nullable=False),
+)
+
+WORKER = Table(
+    "worker",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("started", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+)

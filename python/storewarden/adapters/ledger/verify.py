@@ -19,6 +19,7 @@ from storewarden.adapters.ledger.chain import ChainCheck, link_of
 from storewarden.adapters.ledger.change_replay import ChangeReplay
 from storewarden.adapters.ledger.drift_replay import DriftReplay
 from storewarden.adapters.ledger.replay import Replay
+from storewarden.adapters.ledger.rollout_replay import RolloutReplay
 from storewarden.adapters.ledger.tables import JOURNAL, JOURNAL_HEAD
 from storewarden.adapters.ledger.tombstones import TombstoneReplay
 from storewarden.ports.ledger import Problem, Verification
@@ -54,7 +55,8 @@ class _States:
     def __init__(self, connection: Connection) -> None:
         self._audits = Replay(connection)
         self._drift = DriftReplay(connection)
-        self._changes = ChangeReplay(connection, self._drift)
+        self._rollouts = RolloutReplay(connection)
+        self._changes = ChangeReplay(connection, self._drift, self._rollouts)
         self._anchors = AnchorReplay(connection)
         self._tombstones = TombstoneReplay(self._changes.change)
         self.notes = self._tombstones.notes
@@ -65,6 +67,7 @@ class _States:
         self._anchors.take(rows)
         for row in rows:
             self._drift.take(row)  # first: changes ask it which tickets are mirrored
+            self._rollouts.take(row)
             self._changes.take(row)
             self._tombstones.take(row)
 
@@ -72,7 +75,8 @@ class _States:
         """All problems."""
         audits = self._audits.close(self._tombstones.results)
         marks = [*self._tombstones.problems, *self._anchors.close()]
-        return [*audits, *self._changes.close(), *self._drift.close(), *marks]
+        rollouts = self._rollouts.close()
+        return [*audits, *self._changes.close(), *rollouts, *self._drift.close(), *marks]
 
 
 def pages(connection: Connection) -> Iterator[list[dict[Any, Any]]]:

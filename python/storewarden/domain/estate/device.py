@@ -177,7 +177,8 @@ def _plain(value: object) -> object:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise _Bad(f"{_short(value)} is not text (quote it in YAML, or its zeros are lost)")
-    if not value.strip() or "{{" in value or any(ord(letter) < ord(" ") for letter in value):
+    plain = value.isprintable() or not any(ord(letter) < ord(" ") for letter in value)
+    if not value.strip() or "{{" in value or not plain:
         raise _Bad(f"{_short(value)} is not a plain word")
     return value.strip()
 

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 
 _DAY = 24 * 60
@@ -62,8 +63,9 @@ def _covers(span: Span, minute: int) -> bool:
     return begin <= minute < end or begin <= minute + _WEEK * _DAY < end
 
 
+@lru_cache(maxsize=4096)
 def parse_hours(text: str) -> OpeningHours:
-    """The hours written in `text`; HoursMalformed."""
+    """The hours written in `text`; HoursMalformed. A chain has a handful of them."""
     plain = re.sub(r"\s*[-–—~～至]\s*", "-", unicodedata.normalize("NFKC", text)).strip()
     if not plain:
         raise HoursMalformed("empty")

@@ -29,6 +29,7 @@ from storewarden.domain.outbox.ledger_words import (
 )
 from storewarden.domain.outbox.notice import Context, Event, Notice, Words
 from storewarden.domain.outbox.restore_words import RESTORED, restored_words
+from storewarden.domain.outbox.rollout_words import is_rollout, rollout_words
 
 _CHANGE = "change "
 
@@ -73,5 +74,7 @@ def _words(event: Event, context: Context) -> Words | None:
         return audit_words(event, context)
     if event.kind == ANCHORED:
         return anchor_words(event, context)
+    if is_rollout(event.kind):
+        return rollout_words(event)
     words = _PLAIN.get(event.kind)
     return words(event) if words else None

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""System packages at exact versions: resolved once, locked, staged, installed, verified."""
+
+from __future__ import annotations

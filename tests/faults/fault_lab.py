@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab of the fault tests: five stores of two hosts, a lane of scenes each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.lab.fixtures import lab_command
+from tests.lab.fleet import Lab
+from tests.lab.places import source_root
+
+_SIZE = ("--stores", "5", "--pos", "1")
+
+
+@contextmanager
+def fault_lab() -> Iterator[Lab]:
+    """A lab of its own, gone with the block; STOREWARDEN_LAB_REUSE=NAME borrows one."""
+    if borrowed := os.environ.get("STOREWARDEN_LAB_REUSE"):
+        yield Lab(borrowed)
+        return
+    name = f"faults-{os.getpid()}"
+    try:
+        _call("up", "--name", name, *_SIZE, "--owner", str(os.getpid()))
+        yield Lab(name)
+    finally:
+        _call("down", "--name", name)
+
+
+def _call(*words: str) -> None:
+    done = subprocess.run(
+        lab_command(*words), cwd=source_root(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.fail(f"lab {' '.join(words)}:\n{done.stdout}{done.stderr}", pytrace=False)
