@@ -17,10 +17,12 @@ from tests.contract.ledger_postgres import postgres
 PROCESSES = 50
 _OPENER = """
 import sys
+from datetime import timedelta
 from storewarden.adapters.clock import SystemClock
 from storewarden.adapters.ledger import open_ledger
 from storewarden.testing.conformance_changes import DAY, PREFIX, note, opening
-ledger = open_ledger(sys.argv[1], clock=SystemClock())
+# However slow the disk: this is about who gets which number.
+ledger = open_ledger(sys.argv[1], clock=SystemClock(), patience=timedelta(minutes=4))
 print("ready", flush=True)
 sys.stdin.readline()
 made = ledger.changes.open_change(sys.argv[2], PREFIX, DAY, opening("pos1"))

@@ -132,7 +132,7 @@ def test_a_full_disk_loses_no_result() -> None:
     report = place.start(number)
     assert report.conclusion.good  # the hosts are fixed, and the report says so
     assert any(trouble.startswith("not recorded") for trouble in report.troubles)
-    assert len(place.runner.recover()) == 1  # its files are the second copy
+    assert len(place.runner.recover()) == 2  # their files are the second copy
     place.ledger.full = False
     place.start(number)
     (tale,) = place.status(number).sessions

@@ -29,6 +29,7 @@ from storewarden.flows.harden_collect import (
     Gathered,
     Gathering,
     Leftovers,
+    pace,
 )
 from storewarden.flows.harden_journal import Beginning, HardenJournal, Session
 from storewarden.flows.harden_progress import (
@@ -76,7 +77,7 @@ def plan(
     if not wanted.hosts or before.interrupted:
         return replace(report, interrupted=before.interrupted)
     gathered = _looked(parts, request, report, wanted, watch)
-    needs = effort(request, len(wanted.hosts), wanted.groups).needs
+    needs = effort(request, len(wanted.hosts), wanted.groups, canary=True).needs
     report = _with_hosts(report, gathered)
     hopeless = {host.host: host.cannot for host in report.hosts}
     return replace(
@@ -101,7 +102,8 @@ def start(
         controls = parts.audit.content.controls(
             request.audit.selection, extra=request.audit.extra_controls
         )
-        most = effort(request, len(hosts), groups_at_most(controls, request.max_risk))
+        groups = groups_at_most(controls, request.max_risk)
+        most = effort(request, len(hosts), groups, canary=True)
         require_gate(parts, change, hosts, most.needs)
         request = on(request, hosts)
         before = _audited(parts, request, watch, "before")
@@ -213,9 +215,7 @@ def _looked(
     )
     try:
         with parts.audit.interruption() as stop:
-            return _gathering(parts, None, wanted, watch).run(
-                run, stop, shard_size=request.audit.shard_size, at_once=request.audit.at_once
-            )
+            return _gathering(parts, None, wanted, watch).run(run, pace(request.audit, stop))
     finally:
         if taken:
             parts.audit.claims.drop(name)
@@ -277,7 +277,7 @@ def _run(
         label=session.name,
     )
     return _gathering(parts, session, wanted, watch).run(
-        run, stop, shard_size=request.audit.shard_size, at_once=request.audit.at_once
+        run, pace(request.audit, stop, canary=True)
     )
 
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from storewarden.domain.baseline.harden import GroupFix, HostFix, HostState, Standing
 from storewarden.domain.errors import Refused, StorewardenError
-from storewarden.flows.audit_ready import Claims, Contact
+from storewarden.flows.audit_ready import AuditRequest, Claims, Contact
 from storewarden.flows.harden_data import groups_in, host_of
 from storewarden.flows.harden_journal import HardenJournal, Session
 from storewarden.flows.harden_progress import HardenProgress, HardenWatcher, Step
@@ -101,6 +101,25 @@ class _Draining:
         self._runner.release(run_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How hosts are gone through; with ``canary`` one of them goes first, alone."""
+
+    stop: threading.Event
+    shard_size: int
+    at_once: int | None
+    canary: bool = False
+
+
+def pace(audit: AuditRequest, stop: threading.Event, *, canary: bool = False) -> Pace:
+    """As fast as audits go."""
+    return Pace(stop=stop, shard_size=audit.shard_size, at_once=audit.at_once, canary=canary)
+
+
+MOST_CANARIES = 3
+"""Hosts that are asked one after the other when they do not answer; then it is our network."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Gathering:
     """One run over a fleet. Without ``session`` nothing is journaled (a plan)."""
@@ -117,24 +136,54 @@ class Gathering:
     _ended: dict[str, HostFix] = field(default_factory=dict)
     _error: StorewardenError | None = None
 
-    def run(
-        self, run: PlaybookRun, stop: threading.Event, *, shard_size: int, at_once: int | None
-    ) -> Gathered:
+    def run(self, run: PlaybookRun, pace: Pace) -> Gathered:
         """Run to the end; every host of the run is in the answer."""
+        results, names = self._canary(run, pace) if pace.canary else ([], self.hosts)
+        if names:
+            results.append(self._part(run, names, pace))
+        stopped = pace.stop.is_set()
+        failed = (result for result in results if result.outcome is RunOutcome.ERROR)
+        return Gathered(
+            hosts=tuple(self._ended[name] for name in self.hosts),
+            interrupted=stopped or any(each.outcome is RunOutcome.CANCELLED for each in results),
+            unrecorded=self._error,
+            trouble=next((result.error for result in failed), ""),
+        )
+
+    def _canary(self, run: PlaybookRun, pace: Pace) -> tuple[list[RunResult], tuple[str, ...]]:
+        """One host alone; the runs so far, and the hosts that may follow it.
+
+        A host that is away or busy says nothing, so the next one is asked. When the first one that
+        answers was taken back, or nobody knows what became of it, the others are left alone.
+        """
+        results: list[RunResult] = []
+        names, why = self.hosts, ""
+        while names and not why and len(results) < MOST_CANARIES:
+            first, names = names[0], names[1:]
+            results.append(self._part(run, (first,), pace))
+            if pace.stop.is_set() or results[-1].outcome is RunOutcome.ERROR:
+                why = _STOPPED if pace.stop.is_set() else "not begun: the first run failed"
+            elif self._ended[first].warns:
+                why = f"not begun: {first} went first and was not kept; look at it"
+            elif not self._ended[first].silent:
+                return results, names
+        why = why or "not begun: none of the first hosts could be reached"
+        for name in names:
+            self._end(name, HostResult(host=name, status=HostStatus.SKIPPED, message=why))
+        return results, ()
+
+    def _part(self, run: PlaybookRun, names: tuple[str, ...], pace: Pace) -> RunResult:
+        """Some of the hosts, to their end."""
+        part = replace(run, inventory=run.inventory.only(names))
         try:
-            result = self._followed(run, stop, shard_size, at_once)
+            result = self._followed(part, pace.stop, pace.shard_size, pace.at_once)
         except StorewardenError as error:  # not one shard could be started
-            result = _unstarted(run, error, stopped=stop.is_set())
-        for name in self.hosts:
+            result = _unstarted(part, error, stopped=pace.stop.is_set())
+        for name in names:
             self._end(name, result.hosts.get(name))
         if self._error is None:
             self._release(run_ids(result))
-        return Gathered(
-            hosts=tuple(self._ended[name] for name in self.hosts),
-            interrupted=stop.is_set() or result.outcome is RunOutcome.CANCELLED,
-            unrecorded=self._error,
-            trouble=result.error if result.outcome is RunOutcome.ERROR else "",
-        )
+        return result
 
     def _followed(
         self, run: PlaybookRun, stop: threading.Event, shard_size: int, at_once: int | None

@@ -159,9 +159,11 @@ def on(request: HardenRequest, hosts: Sequence[str]) -> HardenRequest:
     return replace(request, audit=replace(request.audit, limit=",".join(hosts)))
 
 
-def effort(request: HardenRequest, hosts: int, groups: int) -> Effort:
-    """How much there is to do."""
-    return Effort(rounds=rounds(hosts, request.lanes), groups=groups, deadline=request.deadline)
+def effort(request: HardenRequest, hosts: int, groups: int, *, canary: bool = False) -> Effort:
+    """How much there is to do; with ``canary`` one host goes first, alone."""
+    alone = canary and hosts > 1
+    turns = alone + rounds(hosts - alone, request.lanes)
+    return Effort(rounds=turns, groups=groups, deadline=request.deadline)
 
 
 def groups_at_most(controls: Sequence[Control], max_risk: Risk) -> int:

@@ -20,7 +20,7 @@ from storewarden.domain.errors import Refused, StorewardenError
 from storewarden.flows.audit import run_audit
 from storewarden.flows.harden import leftovers
 from storewarden.flows.harden_close import concluded, told_leftovers
-from storewarden.flows.harden_collect import OWNER, Gathered, Gathering
+from storewarden.flows.harden_collect import OWNER, Gathered, Gathering, pace
 from storewarden.flows.harden_journal import Beginning, HardenJournal, Session
 from storewarden.flows.harden_progress import (
     HardenProgress,
@@ -154,7 +154,7 @@ def _run(
         manner=UNDO_MANNER,
     )
     with parts.audit.interruption() as stop:
-        return gathering.run(run, stop, shard_size=audit.shard_size, at_once=audit.at_once)
+        return gathering.run(run, pace(audit, stop))
 
 
 def _with_hosts(report: HardenReport, gathered: Gathered) -> HardenReport:

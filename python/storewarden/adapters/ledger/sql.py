@@ -43,8 +43,9 @@ from storewarden.ports.clock import Clock
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import Anchor, Head, JournalEntry, Verification
 
-PATIENCE = timedelta(seconds=30)
-"""How long a writer waits for another; an audit's transactions take milliseconds."""
+PATIENCE = timedelta(seconds=60)
+"""How long a writer waits for its turn. A transaction takes milliseconds, on a slow disk a tenth of
+a second; SQLite lets waiting writers in at random, so one of fifty may wait for most others."""
 
 _PAGE = 500
 

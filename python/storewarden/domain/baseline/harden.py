@@ -126,6 +126,18 @@ class HostFix:
         return Standing.WELL if outcomes <= _WELL and not short else Standing.MISSED
 
     @property
+    def silent(self) -> bool:
+        """Whether it was not there to be worked on: away, or busy."""
+        return not self.groups and self.state in (HostState.SKIPPED, HostState.UNREACHABLE)
+
+    @property
+    def warns(self) -> bool:
+        """Whether others should wait until somebody has looked here: something was taken back
+        because it did not work, or nobody knows. A group that could not be made warns nobody."""
+        undone = any(group.outcome is GroupOutcome.UNDONE for group in self.groups)
+        return undone or (self.standing() is Standing.OPEN and not self.silent)
+
+    @property
     def cannot(self) -> frozenset[str]:
         """Controls that cannot be fixed there: their own problem, or their group's."""
         bad = (GroupOutcome.REFUSED, GroupOutcome.FAILED)
