@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import yaml
 
-_PATIENCE = 30  # seconds until the last note must be there
+_PATIENCE = 120  # seconds until the last note must be there
 
 
 def main(place: str, number: str) -> int:

@@ -59,7 +59,12 @@ class ServiceClient:
         self._url = url.rstrip("/")
         self._token = token
         timeout = httpx.Timeout(_ANSWER, connect=_CONNECT)
-        self._http = httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False)
+        # A connection for each request: the service hangs up on idle ones after five seconds, and a
+        # request that is just on its way then is lost, though nobody is away.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(
+            timeout=timeout, limits=limits, trust_env=False, follow_redirects=False
+        )
 
     def __enter__(self) -> Self:
         """The client itself."""

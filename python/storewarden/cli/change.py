@@ -27,6 +27,8 @@ from storewarden.cli.change_call import (
     style_of,
     write,
 )
+from storewarden.cli.change_draft import minutes
+from storewarden.cli.change_month import report
 from storewarden.cli.change_new import new, plan
 from storewarden.cli.change_override import override
 from storewarden.cli.change_show import change_lines, debt_lines, row_lines
@@ -42,6 +44,7 @@ change = typer.Typer(help="Changes: who asked, who allowed it, and how it ended.
 change.command()(new)
 change.command()(plan)
 change.command()(override)
+change.command()(report)
 
 StateOption = Annotated[
     list[State] | None, typer.Option("--state", help="Only in this state; may be given again.")
@@ -146,9 +149,18 @@ def cancel(number: Number, *, reason: Reason, call: Call) -> int:
 
 @change.command()
 @gathered
-def start(number: Number, *, call: Call) -> int:
+def start(
+    number: Number,
+    *,
+    needs: Annotated[
+        str,
+        typer.Option("--needs", metavar="40m", help="It must fit before windows close, undo too."),
+    ] = "",
+    call: Call,
+) -> int:
     """Begin the work: inside its window, approved. An emergency acts first and owes the rest."""
-    return write(call, f"/changes/{number}/start", {})
+    body = {"needs_minutes": minutes(needs)} if needs else {}
+    return write(call, f"/changes/{number}/start", body)
 
 
 @change.command()

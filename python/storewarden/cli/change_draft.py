@@ -80,13 +80,18 @@ def window_body(text: str, needs: str, zone: tzinfo) -> dict[str, object] | None
     if not text:
         return None
     if text == "next":
-        return {"needs_minutes": int(duration(needs).total_seconds() // 60)}
+        return {"needs_minutes": minutes(needs)}
     starts, slash, ends = text.partition("/")
     if not slash:
         raise ConfigInvalid(
             "must be START/END or next", where="--window", hint="2026-06-02T22:30/2026-06-03T02:00"
         )
     return {"starts": moment(starts, zone, "--window"), "ends": moment(ends, zone, "--window")}
+
+
+def minutes(text: str) -> int:
+    """A ``duration`` as the API takes it."""
+    return int(duration(text).total_seconds() // 60)
 
 
 def duration(text: str) -> timedelta:

@@ -17,7 +17,8 @@ from storewarden.domain.errors import AdapterError, ConfigInvalid
 if TYPE_CHECKING:
     from storewarden.wiring.controller import Controller
 
-_PATIENCE = timedelta(seconds=10)  # from the signal to the end, whatever still runs
+_PATIENCE = timedelta(seconds=9)  # from the signal to the end, whatever still runs
+_GRACE = timedelta(seconds=1)  # for threads that are left when everything is closed
 _LOOK = 1.0  # seconds
 
 
@@ -36,7 +37,9 @@ def serve(
     host, port = _address(listen or settings.controller.listen)
     log_to_stderr(as_json=as_json)
     with Controller(settings) as controller:
-        return _serve(controller, host, port)
+        _serve(controller, host, port)
+    _end_anyway(_GRACE)  # Python itself would wait for whoever waits for an answer
+    return Exit.FINE
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -48,7 +51,7 @@ def _address(text: str) -> tuple[str, int]:
         raise ConfigInvalid(str(error), where="--listen", hint=f"is {text[:60]}") from None
 
 
-def _serve(controller: Controller, host: str, port: int) -> int:
+def _serve(controller: Controller, host: str, port: int) -> None:
     from storewarden.adapters.systemd import Notifier  # noqa: PLC0415
     from storewarden.web import create_app  # noqa: PLC0415 - FastAPI costs half a second
     from storewarden.web.server import Server  # noqa: PLC0415
@@ -70,17 +73,16 @@ def _serve(controller: Controller, host: str, port: int) -> int:
             if controller.alive():
                 notifier.alive()
         notifier.stopping()
-        _end_anyway()
+        _end_anyway(_PATIENCE)
         server.stop(_PATIENCE / 4)
         controller.stop(_PATIENCE / 2)
-    return Exit.FINE
 
 
-def _end_anyway() -> None:
+def _end_anyway(patience: timedelta) -> None:
     """What hangs is taken up by the next controller; a stop must not wait for it.
 
     Exit status 0: everything that was acknowledged is on the disk.
     """
-    timer = threading.Timer(_PATIENCE.total_seconds(), os._exit, args=(Exit.FINE,))
+    timer = threading.Timer(patience.total_seconds(), os._exit, args=(Exit.FINE,))
     timer.daemon = True
     timer.start()

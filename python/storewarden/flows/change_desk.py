@@ -31,6 +31,7 @@ from storewarden.domain.change.commands import (
 from storewarden.domain.change.debts import Owed, debts
 from storewarden.domain.change.decide import decide
 from storewarden.domain.change.events import Decision
+from storewarden.domain.change.month import MonthOfChanges
 from storewarden.domain.change.opening import open_change
 from storewarden.domain.change.people import Person
 from storewarden.domain.change.plain import plain_value
@@ -52,6 +53,8 @@ from storewarden.domain.change.rules import ApprovalRules
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict, Refused
 from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.flows.change_index import ChangeIndex
+from storewarden.flows.change_month import changes_of_month
+from storewarden.flows.change_windows import fitting
 from storewarden.ports.changes import Amended, ChangeBook
 from storewarden.ports.clock import Clock
 from storewarden.ports.evidence import EvidenceStore
@@ -75,7 +78,6 @@ type JudgeStart = Callable[[Change, datetime], Circumstances]
 
 type NextWindow = Callable[[Draft, timedelta, datetime], Span | None]
 """The first time from then on at which the draft's work would fit; None when there is none."""
-
 
 type IsPerson = Callable[[str], bool]
 """Whether there is somebody of that id now."""
@@ -190,7 +192,7 @@ class ChangeDesk:
         change = self.change(number)
         now = self._parts.clock.now()
         if isinstance(command, Start):
-            command = replace(command, circumstances=self._parts.judge_start(change, now))
+            command = replace(command, circumstances=self._around(change, command.needs, now))
         asked = command
 
         def judge(current: Change) -> Decision:
@@ -274,6 +276,11 @@ class ChangeDesk:
         every = debts((change for change in found if change is not None), now)
         return tuple(each for each in every if each.overdue or not overdue)
 
+    def month(self, name: str = "") -> MonthOfChanges:
+        """How the changes of ``2026-06`` turned out; of this month when nothing is given."""
+        parts = self._parts
+        return changes_of_month(parts.book, parts.rules, parts.zone, name, parts.clock.now())
+
     def _perhaps_mine(self) -> list[str]:
         """Numbers of changes that are, or wait for anybody's yes; newest first."""
         me = self.person.id
@@ -325,6 +332,13 @@ class ChangeDesk:
                 "no window is long enough", where="window", hint="storewarden window calendar"
             )
         return replace(draft, window=window)
+
+    def _around(self, change: Change, needs: timedelta, now: datetime) -> Circumstances:
+        around = self._parts.judge_start(change, now)
+        if not needs or change.draft.kind is Kind.EMERGENCY:  # which asks nobody
+            return around
+        span = self._parts.next_window(change.draft, needs, now)
+        return fitting(around, span, now, self._parts.zone)
 
     def _require_owner(self, owner: str) -> None:
         """A misspelt owner would be reminded of nothing, and the real one could approve."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from storewarden.domain.change.commands import Circumstances
@@ -100,6 +100,15 @@ class ChangeWindows:
     def _of(self, hosts: Iterator[str]) -> tuple[Device, ...]:
         wanted = set(hosts)
         return tuple(device for device in self._devices() if device.name in wanted)
+
+
+def fitting(around: Circumstances, span: Span | None, now: datetime, zone: tzinfo) -> Circumstances:
+    """The circumstances of a start whose work takes so long that ``span`` is the first time in
+    which it fits. What was overridden or forbidden anyway stays as it is."""
+    if around.forbidden or around.override or (span is not None and span.starts <= now):
+        return around
+    hint = f"wait until {moment(span.starts, zone)}" if span else "no window in the next 400 days"
+    return replace(around, forbidden="the work does not fit before the windows close", hint=hint)
 
 
 def operation_of(draft: Draft) -> OperationClass:

@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 import storewarden
-from storewarden.web import changes, documents, health, people, rollouts
+from storewarden.web import changes, documents, health, people, reports, rollouts
 from storewarden.web.access import AccessGate
 from storewarden.web.answers import answer_errors
 from storewarden.web.limits import BodyLimit
@@ -47,7 +47,7 @@ def create_app(site: Site, status: ServiceStatus) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parts, app.state.meter = parts, meter
-    for noun in (changes, documents, people, rollouts):
+    for noun in (changes, documents, people, reports, rollouts):
         app.include_router(noun.router, prefix="/api/v1", dependencies=[Depends(_bearer)])
     app.include_router(health.router)
     answer_errors(app)

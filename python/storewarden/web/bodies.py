@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storewarden.domain.change.commands import AskOverride, Close, Plan, Run
+from storewarden.domain.change.commands import AskOverride, Close, Plan, Run, Start
 from storewarden.domain.change.record import (
     DebtKind,
     KeyStep,
@@ -58,6 +58,16 @@ class NextWindowBody(_Body):
     """The next window in which so many minutes fit."""
 
     needs_minutes: Annotated[int, Field(ge=1, le=7 * 24 * 60)]
+
+
+class StartBody(_Body):
+    """How long the work takes, taking it back included; then it must fit before windows close."""
+
+    needs_minutes: Annotated[int, Field(ge=1, le=7 * 24 * 60)] | None = None
+
+    def command(self) -> Start:
+        """As a command."""
+        return Start(needs=timedelta(minutes=self.needs_minutes or 0))
 
 
 class StepBody(_Body):

@@ -22,7 +22,6 @@ from storewarden.domain.change.commands import (
     Reject,
     Resume,
     Settle,
-    Start,
     StepCheck,
     StepDone,
 )
@@ -39,6 +38,7 @@ from storewarden.web.bodies import (
     ReasonBody,
     RunBody,
     SettleBody,
+    StartBody,
     StepNameBody,
     TextBody,
 )
@@ -185,9 +185,9 @@ def plan(desk: Desk, number: str, key: Key, body: PlanBody) -> JSONResponse:
 
 
 @router.post("/changes/{number}/start", response_model=ChangeAnswer, summary="Begin the work")
-def start(desk: Desk, number: str, key: Key) -> JSONResponse:
+def start(desk: Desk, number: str, key: Key, body: StartBody | None = None) -> JSONResponse:
     """Inside its window and with its approvals; an emergency acts first."""
-    return _done(desk, number, key, Start())
+    return _done(desk, number, key, (body or StartBody()).command())
 
 
 @router.post(

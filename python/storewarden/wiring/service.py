@@ -22,6 +22,7 @@ from storewarden.domain.change.people import Person
 from storewarden.domain.change.record import State
 from storewarden.domain.errors import AdapterError, ConfigInvalid, Refused, StorewardenError
 from storewarden.flows import change_view
+from storewarden.flows.change_month import month_view
 from storewarden.ports.secrets import Secret
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class ChangeReader(Protocol):
 
     def debts(self, *, overdue: bool) -> list[dict[str, Any]]:
         """Open debts, the most urgent first."""
+        ...
+
+    def month(self, name: str) -> dict[str, Any]:
+        """The report of a month's changes; "" is this month."""
         ...
 
     def document(self, number: str, digest: str) -> bytes:
@@ -187,6 +192,11 @@ class RemoteReader:
         found: list[dict[str, Any]] = self._client.read("/debts", wanted)["debts"]
         return found
 
+    def month(self, name: str) -> dict[str, Any]:
+        """The report of a month."""
+        found: dict[str, Any] = self._client.read("/reports/changes", ("month", name))
+        return found
+
     def document(self, number: str, digest: str) -> bytes:
         """The bytes of one piece of evidence."""
         return self._client.fetch(f"/changes/{_part(number)}/evidence/{_part(digest)}")
@@ -218,6 +228,10 @@ class LedgerReader:
     def debts(self, *, overdue: bool) -> list[dict[str, Any]]:
         """Open debts."""
         return [change_view.debt(each) for each in self._desk.debts(overdue=overdue)]
+
+    def month(self, name: str) -> dict[str, Any]:
+        """The report of a month."""
+        return month_view(self._desk.month(name))
 
     def document(self, number: str, digest: str) -> bytes:
         """The bytes of one piece of evidence."""

@@ -66,6 +66,11 @@ def test_whatever_is_refused_is_said_in_chinese(asked, asks) -> None:  # type: i
             "未定义窗口，且 2026-11-22 周日 22:00 之前不是空闲时段（10:00-22:00, 09:00-22:00）",
         ),
         ("wait until Sun 2026-11-22 22:00", "请等到 2026-11-22 周日 22:00"),
+        (
+            "its window ends at 2026-06-02 00:00 (Asia/Shanghai), before the work is done",
+            "窗口于 2026-06-02 00:00 (Asia/Shanghai) 结束，时间不够完成操作",
+        ),
+        ("the work does not fit before the windows close", "窗口关闭前时间不够完成操作"),
         ("reason, plan, the rollback plan's owner", "原因、方案、回滚负责人"),
         ("the printer in store 000101 is broken", "the printer in store 000101 is broken"),
         ("", ""),

@@ -154,6 +154,18 @@ def _why_not_to_start(story: Story) -> str:
     return decide(story.change, Start(), LI, story.rules, story.now).refusal
 
 
+def test_work_that_is_longer_than_its_window_does_not_begin() -> None:
+    """Asked for with how long it takes; without that, the window's end is what counts."""
+    ends = NIGHT + timedelta(hours=2)
+    story = approved(draft(window=Span(starts=NIGHT, ends=ends)))
+    story.now = ends - timedelta(minutes=41)
+    long = story.ask(LI, Start(needs=timedelta(minutes=41)))
+    assert "before the work is done" in long.refusal
+    story.now = ends - timedelta(minutes=41)  # asking takes a minute
+    assert not story.ask(LI, Start(needs=timedelta(minutes=40))).refusal
+    assert story.state is State.IN_PROGRESS
+
+
 def test_everything_that_is_missing_is_said_at_once() -> None:
     refusal = Story(draft(Kind.MAJOR)).why_not(LI, Start())
     assert "waits for approval by: department head, business, IT" in refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -36,6 +37,12 @@ def test_every_ground_has_words_in_both_languages(ground: Ground) -> None:
 def test_every_class_has_a_name_in_both_languages(operation: OperationClass) -> None:
     assert operation_name(operation) == operation.value
     assert CHINESE.search(operation_name(operation, "zh"))
+
+
+def test_the_operators_page_says_of_every_class_when_it_is_not_allowed(project_root: Path) -> None:
+    page = (project_root / "docs/operators/window.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [each.value for each in OperationClass if f"`{each.value}`" not in "".join(rows)] == []
 
 
 def test_a_refusal_is_one_line_with_every_reason() -> None:

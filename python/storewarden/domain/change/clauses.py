@@ -60,6 +60,8 @@ CLAUSES: tuple[tuple[str, str], ...] = (
     ("a {kind} change needs test evidence", "{kind}需要测试证据"),
     ("its window begins at {at}", "窗口于 {at} 开始"),
     ("its window ended at {at}", "窗口已于 {at} 结束"),
+    ("its window ends at {at}, before the work is done", "窗口于 {at} 结束，时间不够完成操作"),
+    ("the work does not fit before the windows close", "窗口关闭前时间不够完成操作"),
     ("a {kind} change begins outside opening hours", "{kind}须在营业时间以外开始"),
     ("open now: {stores}", "正在营业：{stores}"),
     ("no longer in the inventory: {hosts}", "已不在清单中：{hosts}"),

@@ -7,7 +7,7 @@ Opening is not among them: before it there is no change (``opening.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storewarden.domain.change.record import (
     DebtKind,
@@ -72,8 +72,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Begin to touch machines."""
+    """Begin to touch machines. ``needs`` is how long that takes, taking it back included; zero
+    when nobody said so."""
 
+    needs: timedelta = timedelta(0)
     circumstances: Circumstances = field(default_factory=Circumstances)
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from storewarden.domain.change.approvals import missing, required, waits_for
@@ -39,7 +39,7 @@ def start(asking: Asking, command: Start) -> Decision:
     if change.standing is not None:
         return asking.refuse("a standing change is never started", "its runs are recorded")
     emergency = change.draft.kind is Kind.EMERGENCY
-    reasons = [] if emergency else [*_unready(asking), *_outside(asking, command.circumstances)]
+    reasons = [] if emergency else [*_unready(asking), *_outside(asking, command)]
     if command.circumstances.forbidden:
         reasons.append((command.circumstances.forbidden, command.circumstances.hint))
     if reasons:
@@ -86,18 +86,10 @@ def _tested(asking: Asking) -> bool:
     return any(each.kind is EvidenceKind.TEST for each in asking.change.evidence)
 
 
-def _outside(asking: Asking, around: Circumstances) -> list[_Reason]:
+def _outside(asking: Asking, command: Start) -> list[_Reason]:
     """Why the moment is wrong, as far as the change itself says it."""
-    draft, now, found = asking.change.draft, asking.now, list[_Reason]()
-    if draft.window is not None and now < draft.window.starts:
-        found.append((f"its window begins at {_clock(asking, draft.window.starts)}", "wait for it"))
-    if draft.window is not None and now >= draft.window.ends:
-        found.append(
-            (
-                f"its window ended at {_clock(asking, draft.window.ends)}",
-                "write a plan with a new window",
-            )
-        )
+    draft, now, around = asking.change.draft, asking.now, command.circumstances
+    found = list(_own_window(asking, command.needs))
     if _trades(asking, around) and in_force(asking.change, now) is None:
         stores = ", ".join(around.trading[:5]) + (", ..." if len(around.trading) > 5 else "")
         found.append(
@@ -107,6 +99,20 @@ def _outside(asking: Asking, around: Circumstances) -> list[_Reason]:
             )
         )
     return found
+
+
+def _own_window(asking: Asking, needs: timedelta) -> Iterator[_Reason]:
+    """Why it does not begin now, by the window that the change itself names."""
+    window, now = asking.change.draft.window, asking.now
+    if window is None:
+        return
+    anew, ends = "write a plan with a new window", _clock(asking, window.ends)
+    if now < window.starts:
+        yield f"its window begins at {_clock(asking, window.starts)}", "wait for it"
+    elif now >= window.ends:
+        yield f"its window ended at {ends}", anew
+    elif now + needs > window.ends:
+        yield f"its window ends at {ends}, before the work is done", anew
 
 
 def _trades(asking: Asking, around: Circumstances) -> bool:
