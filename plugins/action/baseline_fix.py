@@ -30,9 +30,11 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.control_schema imp
 from ansible_collections.storewarden.ops.plugins.plugin_utils.control_yaml import ControlError
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fix_visit import Visit, Visits
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import speaks_ssh
+from ansible_collections.storewarden.ops.plugins.plugin_utils.role_ports import role_ports
 
 _LISTS = ("controls", "skip", "groups", "probe_ports", "extra_paths")
 _NETS = "baseline_ssh_mgmt_nets"
+_ALLOWED, _SENSITIVE = "baseline_ports_allowed", "baseline_ports_sensitive"
 _OUTCOMES = "storewarden_fix_outcomes"
 _CHANGED = ("planned", "fixed")
 _BAD = ("undone", "lost")
@@ -148,6 +150,7 @@ class ActionModule(Audit):
         visit = Visit(
             work=self._work(given, fixes, variables),
             ports=tuple(given["probe_ports"]),
+            role_ports=self._role_ports(variables),
             probe_seconds=given["probe_seconds"],
             return_seconds=given["return_seconds"],
         )
@@ -175,11 +178,21 @@ class ActionModule(Audit):
         }
 
     def _management(self, variables: dict[str, Any]) -> list[str]:
-        default = role_defaults().get(_NETS, [])
-        if _NETS not in variables:
-            return [str(one) for one in default]
-        value = fitted(_NETS, self._value_of(_NETS, variables[_NETS]), default)
-        return [str(one) for one in value]
+        return [str(one) for one in self._listing(_NETS, variables)]
+
+    def _role_ports(self, variables: dict[str, Any]) -> tuple[int, ...]:
+        """What the host's role serves; nobody can look at it from here but over a network."""
+        if not speaks_ssh(self._connection):
+            return ()
+        allowed, sensitive = (self._listing(name, variables) for name in (_ALLOWED, _SENSITIVE))
+        return role_ports(allowed, sensitive, int(self._connection.get_option("port") or 22))
+
+    def _listing(self, name: str, variables: dict[str, Any]) -> list[Any]:
+        """A variable of the baselines that is a list: the site's, else its default."""
+        found = role_defaults().get(name, [])
+        if name in variables:
+            found = fitted(name, self._value_of(name, variables[name]), found)
+        return list(found)
 
     def _address(self, variables: dict[str, Any]) -> str:
         """Where the host is reached from here."""

@@ -81,7 +81,11 @@ options:
     type: bool
     default: false
   probe_ports:
-    description: TCP ports of the host that the controller must reach after the fix.
+    description:
+      - TCP ports of the host that the controller must reach after the fix, whatever was before.
+      - Besides, ports of C(baseline_ports_allowed) that it reached before the fix must be reached
+        after it; not those of C(baseline_ports_sensitive), those with C(sources) or C(expires), and
+        those that a fix means to close.
     type: list
     elements: int
     default: []

@@ -18,6 +18,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import (
+    answering,
     closed_ports,
     drop,
     unshared,
@@ -29,10 +30,15 @@ _OWN = ("listeners",)  # answers that are ours and no part of the report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One fix: ``work`` for the host, the ports to reach afterwards, patience in seconds."""
+    """One fix: ``work`` for the host, the ports to reach afterwards, patience in seconds.
+
+    ``role_ports`` must answer as before: those that we reach before the change, and that the host
+    does not mean to close, we must reach after it.
+    """
 
     work: dict[str, Any]
     ports: tuple[int, ...] = ()
+    role_ports: tuple[int, ...] = ()
     probe_seconds: float = 30.0
     return_seconds: float = 120.0
 
@@ -52,6 +58,7 @@ class Visits:
 
     def change(self, visit: Visit) -> Answer:
         """The report of the whole fix."""
+        stood = answering(self.address, visit.role_ports)
         end = time.monotonic() + visit.work["deadline"] + visit.return_seconds
         try:
             with unshared(self.connection):
@@ -64,15 +71,16 @@ class Visits:
             found = self._come_back(visit, end, why, patience)
             return {**_unseen(visit), **found}
         if answer["outcome"] == "applied":
-            answer.update(self._second(visit, answer["listeners"]))
+            ports = dict.fromkeys((*visit.ports, *_kept(stood, answer["listeners"])))
+            answer.update(self._second(visit, answer["listeners"], list(ports)))
         return {key: value for key, value in answer.items() if key not in _OWN}
 
-    def _second(self, visit: Visit, listeners: list[Any]) -> Answer:
+    def _second(self, visit: Visit, listeners: list[Any], ports: list[int]) -> Answer:
         """The visit that confirms. Nothing of the first connection is left when it begins."""
         # The host extended its deadline when it had finished, which was a moment ago.
         end = time.monotonic() + visit.work["deadline"] + visit.return_seconds
         drop(self.connection)
-        closed = closed_ports(self.address, list(visit.ports), visit.probe_seconds)
+        closed = closed_ports(self.address, ports, visit.probe_seconds)
         word, work = "confirmed", {**visit.work, "controls": [], "listeners": listeners}
         if closed:
             names = ", ".join(map(str, closed))
@@ -124,6 +132,11 @@ class Visits:
             if phase is None:
                 return {"outcome": "failed", "restore_point": None}
         return None
+
+
+def _kept(stood: tuple[int, ...], listeners: list[Any]) -> list[int]:
+    """Those of the ports that the host says must listen after the change as well."""
+    return [port for port in stood if any(one["port"] == port for one in listeners)]
 
 
 def _unseen(visit: Visit) -> Answer:

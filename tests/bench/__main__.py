@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.bench import (
     audit_round_trip,
     hardening,
+    lab_boot,
     rollout_overhead,
     rollout_planning,
     rollout_waiting,
@@ -79,6 +80,11 @@ def _harden(folder: Path, _rounds: int) -> list[str]:
         f"The plain playbook has {found.tasks} tasks. End states: {same}.",
         "",
     ]
+
+
+def _lab(folder: Path, rounds: int) -> list[str]:
+    series, hosts = lab_boot.measure(folder, rounds)
+    return [f"### A lab of {hosts} hosts up and answering SSH", "", *_table([series], series), ""]
 
 
 def _overhead(folder: Path, rounds: int) -> list[str]:
@@ -153,6 +159,7 @@ def _workers(folder: Path, _rounds: int) -> list[str]:
 _PARTS = {
     "audit": _audit,
     "harden": _harden,
+    "lab": _lab,
     "overhead": _overhead,
     "thousand": _thousand,
     "estate": _estate,

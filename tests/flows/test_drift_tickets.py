@@ -11,7 +11,8 @@ from storewarden.domain.baseline.waiver import Scope, Waiver
 from storewarden.domain.outbox.drift_words import JUDGED
 from storewarden.domain.outbox.notice import Context, Event, Severity
 from storewarden.domain.outbox.telling import notice_of
-from storewarden.flows.drift_tickets import THIS_MACHINE, DriftTickets, judge_audit, judge_pending
+from storewarden.flows.drift_tickets import DriftTickets, judge_audit, judge_pending
+from storewarden.ports.reports import THIS_MACHINE
 from storewarden.ports.runner import FrozenInventory, HostStatus
 from storewarden.testing.engine import ManualEngine
 from tests.flows.audit_site import missed

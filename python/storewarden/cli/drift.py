@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import date
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -14,7 +16,7 @@ import typer
 from storewarden.cli.exits import Exit
 from storewarden.cli.group import Group
 from storewarden.cli.options import Config, Lang, say, site_config
-from storewarden.cli.tabular import table
+from storewarden.cli.tabular import folded, table, widest
 from storewarden.domain.baseline.control import Severity
 from storewarden.domain.baseline.drift_ticket import DriftTicket, is_ticket
 from storewarden.domain.errors import ConfigInvalid
@@ -47,6 +49,7 @@ _HEADS = {
     ),
     Language.ZH: ("期限", "", "严重程度", "设备", "事项", "建单日", "天数", "工单", "外部工单"),
 }
+_LEAD = 4  # the first columns, which stand below each other on every terminal
 _SEVERITIES = {Severity.HIGH: "高", Severity.MEDIUM: "中", Severity.LOW: "低"}
 
 
@@ -81,8 +84,8 @@ def list_(
         plain = [plain_ticket(each, today) for each in shown]
         typer.echo(json.dumps(plain, ensure_ascii=False, indent=2))
     elif shown:
-        rows = [_row(each, today, language, settings) for each in shown]
-        typer.echo(table([_HEADS[language], *rows]))
+        zone = ZoneInfo(settings.site.timezone)
+        typer.echo(listing(shown, today, language, zone, columns=_columns()))
     else:
         say("没有偏离工单" if language is Language.ZH else "no drift tickets")
     return Exit.BELOW if any(each.overdue(today) for each in shown) else Exit.FINE
@@ -177,10 +180,44 @@ def _named(book: DriftBook, text: str) -> DriftTicket:
     raise ConfigInvalid(what, where=text[:40], hint="storewarden drift list --all")
 
 
-def _row(
-    ticket: DriftTicket, today: date, language: Language, settings: SiteConfig
-) -> tuple[str, ...]:
-    zone, chinese = ZoneInfo(settings.site.timezone), language is Language.ZH
+def listing(
+    tickets: Sequence[DriftTicket],
+    today: date,
+    language: Language,
+    zone: ZoneInfo,
+    *,
+    columns: int | None = None,
+) -> str:
+    """The tickets as a table; for a terminal whose ``columns`` it does not fit into, folded.
+
+    None is no terminal: one line for each ticket, however long, as programs that read lines
+    want it.
+    """
+    head = _HEADS[language]
+    rows = [_row(each, today, language, zone) for each in tickets]
+    wide = table([head, *rows])
+    if columns is None or widest(wide) <= columns:
+        return wide
+    since, age, ticket, elsewhere = head[_LEAD + 1 :]
+    short = [
+        (
+            *row[: _LEAD + 1],
+            row[_LEAD + 3],
+            f"{since.lower()} {row[_LEAD + 1]}",
+            f"{age.lower()} {row[_LEAD + 2]}",
+            f"{elsewhere.lower()} {row[_LEAD + 4]}" if row[_LEAD + 4] != "-" else "",
+        )
+        for row in rows
+    ]
+    return folded([(*head[: _LEAD + 1], ticket), *short], _LEAD, columns)
+
+
+def _columns() -> int | None:
+    return get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
+
+
+def _row(ticket: DriftTicket, today: date, language: Language, zone: ZoneInfo) -> tuple[str, ...]:
+    chinese = language is Language.ZH
     opened = ticket.opened_at.astimezone(zone).date()
     closed = "已关闭" if chinese else "closed"
     due = due_told(ticket.due, today).in_(language.value) if ticket.open else closed

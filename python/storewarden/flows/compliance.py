@@ -32,12 +32,11 @@ from storewarden.domain.baseline.finding import HostAudit, Verdict
 from storewarden.domain.baseline.workdays import BY_SEVERITY, Works, due_on
 from storewarden.flows.audit_context import STEP as CONTEXT
 from storewarden.flows.audit_context import context_of
-from storewarden.flows.drift_tickets import THIS_MACHINE
 from storewarden.ports.clock import Clock
 from storewarden.ports.compliance import ComplianceBook
 from storewarden.ports.drift_tickets import DriftBook, TicketEnd
 from storewarden.ports.ledger import Ledger
-from storewarden.ports.reports import AuditReport
+from storewarden.ports.reports import THIS_MACHINE, AuditReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

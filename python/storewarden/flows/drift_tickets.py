@@ -43,9 +43,6 @@ NAME = "drift"
 STEP = "drift tickets"
 """The step of the entry ``JUDGED`` in the run that is the audit."""
 
-THIS_MACHINE = "this machine"
-"""What the scope of an audit with ``--local`` begins with: it is no audit of the estate."""
-
 _LOOKED_BACK = timedelta(days=40)
 _HOSTS_TOLD = 20
 
@@ -104,7 +101,7 @@ def judge_audit(
     ``left_out`` are devices that a newer audit has looked at.
     """
     skipped, changed = set(left_out), list[DriftTicket]()
-    if not report.scope.startswith(THIS_MACHINE):
+    if not report.local:
         judge = _Judge(parts, report)
         for host in report.audit.hosts:
             if host.state is AuditState.AUDITED and host.host not in skipped:

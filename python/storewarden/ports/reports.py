@@ -17,6 +17,9 @@ from storewarden.domain.baseline.score import Scores, meets
 from storewarden.domain.baseline.waiver import WaiverBook
 from storewarden.domain.errors import StorewardenError
 
+THIS_MACHINE = "this machine"
+"""What the scope of an audit with ``--local`` begins with: it is no audit of the estate."""
+
 
 class Language(StrEnum):
     """The languages of reports."""
@@ -85,6 +88,11 @@ class AuditReport:
     def below(self) -> bool:
         """Whether a bar was given and the fleet's effective score does not reach it."""
         return self.bar is not None and not meets(self.scores.fleet.score.effective, self.bar)
+
+    @property
+    def local(self) -> bool:
+        """Whether it looked at the machine it ran on, and at no inventory."""
+        return self.scope.startswith(THIS_MACHINE)
 
     @property
     def unaudited(self) -> int:

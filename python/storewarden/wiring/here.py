@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 
-from storewarden.flows.drift_tickets import THIS_MACHINE
+from storewarden.ports.reports import THIS_MACHINE
 from storewarden.ports.runner import FrozenInventory
 
 LOCAL = "localhost"

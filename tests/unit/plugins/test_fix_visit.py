@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fix_visit import Visit, Visits
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import unshared
+from ansible_collections.storewarden.ops.plugins.plugin_utils.role_ports import role_ports
 
 SILENCE = AnsibleConnectionFailure("Connection timed out")
 DONE = {"outcome": "applied", "restore_point": "rp", "listeners": [1], "controls": []}
@@ -60,8 +62,8 @@ def changed() -> Callable[..., tuple[dict[str, Any], Host]]:
         line = Line()
         host = Host(line, **answers)
         visits = Visits(connection=line, call=host, address="127.0.0.1", pause=0.01)
-        work = {"id": "rp", "deadline": 0.2, "controls": [{"id": "B01", "risk": "R3"}]}
-        visit = Visit(work=work, probe_seconds=0.0, return_seconds=0.2)
+        work = {"id": "rp", "deadline": 0.5, "controls": [{"id": "B01", "risk": "R3"}]}
+        visit = Visit(work=work, probe_seconds=0.0, return_seconds=0.5)
         answer = visits.change(visit)
         assert line.options["ssh_args"] == "-C -o ControlMaster=auto"
         return answer, host
@@ -162,6 +164,75 @@ def test_other_connections_have_no_such_options() -> None:
     with unshared(line):
         assert line.asked == []
     assert line.asked == []
+
+
+class Shop:
+    """A service of the host's role, for as long as its port is open."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+
+    def visited(self, *standing: int, shut: bool = True) -> tuple[dict[str, Any], list[str]]:
+        """What a change comes to that may shut the port; ``standing`` is what the host promises."""
+        done = {**DONE, "listeners": [{"port": port, "process": "shop"} for port in standing]}
+        host = Host(Line(), applied=[done], confirmed=[{"outcome": "fixed"}], undone=[
+            {"outcome": "undone", "reason": {"en": "", "zh": ""}}])  # fmt: skip
+        reasons: list[str] = []
+
+        def call(word: str, work: dict[str, Any]) -> dict[str, Any]:
+            if word == "applied" and shut:
+                self.socket.close()
+            reasons.append(work.get("reason", {}).get("en", ""))
+            return host(word, work)
+
+        visits = Visits(connection=host.line, call=call, address="127.0.0.1")
+        work = {"id": "rp", "deadline": 9.0, "controls": []}
+        visit = Visit(work=work, role_ports=(self.port,), probe_seconds=0.0)
+        return visits.change(visit), reasons
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    made = Shop()
+    yield made
+    made.socket.close()
+
+
+def test_a_port_of_the_role_that_does_not_answer_any_more_takes_the_change_back(shop: Shop) -> None:
+    answer, reasons = shop.visited(shop.port)
+    assert answer["outcome"] == "undone"
+    assert reasons[-1] == f"the controller does not reach port {shop.port} any more"
+
+
+def test_a_port_of_the_role_that_answers_is_confirmed(shop: Shop) -> None:
+    assert shop.visited(shop.port, shut=False)[0]["outcome"] == "fixed"
+
+
+def test_a_port_that_the_host_means_to_close_may_be_shut(shop: Shop) -> None:
+    assert shop.visited(22)[0]["outcome"] == "fixed"
+
+
+def test_a_port_of_the_role_that_was_shut_before_is_not_asked_for(shop: Shop) -> None:
+    shop.socket.close()
+    assert shop.visited(shop.port)[0]["outcome"] == "fixed"
+
+
+def test_what_a_role_serves() -> None:
+    allowed = [
+        {"port": 22, "process": "sshd"},
+        {"port": "443"},
+        {"port": 8080, "proto": "tcp", "approval": "the shop"},
+        {"port": 514, "proto": "udp"},
+        {"port": "32768-60999", "process": "x"},
+        {"port": 5432},
+        {"port": 8443, "sources": ["10.0.0.0/8"]},
+        {"port": 8081, "expires": "2026-01-31"},
+        {"port": 70000},
+        "nonsense",
+    ]
+    assert role_ports(allowed, [5432], own=22) == (443, 8080)
+    assert role_ports(allowed, [], own=2222) == (22, 443, 5432, 8080)
 
 
 def test_a_port_that_is_shut_takes_the_change_back() -> None:

@@ -15,7 +15,7 @@ from storewarden.adapters.reports import renderer
 from storewarden.adapters.reports.sarif import MOST_RESULTS
 from storewarden.domain.baseline.finding import AuditState, Verdict
 from storewarden.domain.errors import AdapterError
-from storewarden.ports.reports import AuditReport, Format, Language, Page
+from storewarden.ports.reports import THIS_MACHINE, AuditReport, Format, Language, Page
 from tests.unit.reports.sample import HOSTILE, rescored, sample
 
 EN, ZH = Page(language=Language.EN), Page(language=Language.ZH)
@@ -238,6 +238,37 @@ def test_a_long_host_name_costs_neither_from_nor_to(width: int) -> None:
     assert "GMBG-20260301-002" in shown
     folded = "".join(line.split(" ")[0] for line in shown.splitlines())
     assert host in folded
+
+
+@pytest.mark.parametrize("page", [EN, ZH])
+def test_the_same_value_judged_otherwise_is_told_from_a_changed_host(page: Page) -> None:
+    """Somebody raised a number of the baseline: no host has to be searched for what changed."""
+    report = sample()
+    same = replace(report.drift[0], value_from=["no"], value_to=["no"])
+    mixed = replace(report, drift=(same, *report.drift))
+    label, note = (
+        ("unexplained,same value", "judged otherwise: 1;")
+        if page is EN
+        else ("无对应变更，实测值未变", "其中 1 处实测值未变而判定改变")
+    )
+    for shape, folded in ((Format.TABLE, replace(page, drift_only=True)), (Format.HTML, page)):
+        made = text(shape, mixed, folded)
+        assert note in made
+        if shape is Format.HTML:
+            assert label in made.replace("\n", "")  # in its row as well
+        assert note not in text(shape, report, folded)
+    told = json.loads(text(Format.JSON, mixed))["drift"]
+    assert [each["remeasured"] for each in told] == [True, False, False]
+
+
+def test_what_to_do_next_names_the_plan_of_the_fix() -> None:
+    assert "storewarden harden plan\n" in text(Format.TABLE, sample())
+    limited = text(Format.TABLE, sample(limit="store_000001:!pos2"), Page(width=300))
+    assert "storewarden harden plan --limit 'store_000001:!pos2'" in limited
+    clean = text(Format.TABLE, sample(bad_every=10**6))
+    assert "harden plan" not in clean
+    alone = text(Format.TABLE, sample(scope=f"{THIS_MACHINE} (laptop)"))
+    assert "harden plan" not in alone  # a plan is for hosts of an inventory
 
 
 def test_a_selection_of_controls_is_said_at_the_top() -> None:

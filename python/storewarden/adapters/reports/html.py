@@ -27,6 +27,7 @@ def render(report: AuditReport, page: Page) -> str:
     """The whole document."""
     texts = words(page.language)
     drift = report.drift
+    same = sum(each.remeasured for each in drift)
     return template("report.html.j2").render(
         report=report,
         w=texts,
@@ -50,6 +51,7 @@ def render(report: AuditReport, page: Page) -> str:
             worse=sum(each.worse for each in drift),
             unexplained=len(report.unexplained),
         ),
+        drift_remeasured=texts["drift_remeasured_note"].format(count=same) if same else "",
     )
 
 

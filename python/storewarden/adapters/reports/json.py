@@ -148,6 +148,7 @@ def _drift(drift: Drift) -> dict[str, object]:
         "at": _moment(drift.at),
         "change": drift.change or None,
         "worse": drift.worse,
+        "remeasured": drift.remeasured,
     }
 
 

@@ -7,6 +7,7 @@ is worst, what changed, and what to do next. Evidence is for the HTML report.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Column, Table
@@ -213,6 +214,9 @@ class _Sheet(Terminal):
             self._say(w["drift_first" if self._report.first else "drift_none"])
             return
         self._say(self._drift_summary())
+        same = sum(each.remeasured for each in rows)
+        if same:
+            self._say(w["drift_remeasured_note"].format(count=same))
         columns = (
             # A long host name is folded: from and to are what the table is for.
             Column(w["host"], max_width=self._console.width // 4, overflow="fold"),
@@ -233,7 +237,7 @@ class _Sheet(Terminal):
             drift.control,
             Text(f"{w[f'verdict_{before}']}: {row.value_from}", style=_STYLES.get(before, "")),
             Text(f"{w[f'verdict_{after}']}: {row.value_to}", style=_STYLES.get(after, "")),
-            drift.change or w["drift_unexplained"],
+            drift.change or row.unexplained,
         )
 
     def _drift_summary(self) -> str:
@@ -243,6 +247,10 @@ class _Sheet(Terminal):
             worse=sum(each.worse for each in drift),
             unexplained=len(self._report.unexplained),
         )
+
+    def _limited(self) -> str:
+        """The audit's own limit, as it is typed at a shell."""
+        return f" --limit {shlex.quote(clean(self._report.limit))}" if self._report.limit else ""
 
     def _drift_line(self) -> None:
         if self._report.drift and not self._report.first:
@@ -272,6 +280,8 @@ class _Sheet(Terminal):
             lines.append(w["next_high"].format(count=count, controls=first))
         if view.counts["error"]:
             lines.append(w["next_errors"].format(count=view.counts["error"]))
+        if view.counts["fail"] and not self._report.local:
+            lines.append(w["next_harden"].format(limit=self._limited()))
         if self._report.unexplained:
             lines.append(w["next_drift"].format(count=len(self._report.unexplained)))
         over = sum(row.state == "expired" for row in view.waivers)

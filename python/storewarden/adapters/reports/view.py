@@ -115,12 +115,13 @@ class MissedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRow:
-    """One transition with its values as text."""
+    """One transition with its values as text, and the words for one that nothing explains."""
 
     drift: Drift
     title: str
     value_from: str
     value_to: str
+    unexplained: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +321,9 @@ class _Arranger:
             title=control.titled(self._language.value) if control else "",
             value_from=shown(before, self._words),
             value_to=shown(after, self._words),
+            unexplained=self._words[
+                "drift_remeasured" if drift.remeasured else "drift_unexplained"
+            ],
         )
 
     def _waivers(self) -> tuple[WaiverRow, ...]:
