@@ -56,7 +56,9 @@ _OUTCOMES = """\
 
 Every pair that is not in this table makes the host `unknown`. A probe that finds a host armed, with its change
 complete, leads to `verifying`; with half of it, to `applying`, and then it is taken back. A verified host
-of which nothing is there to take back with needs attention, and is never called restored.
+of which nothing is there to take back with needs attention, and is never called restored. A run that
+was never started (it waited too long for a free one, or the kill switch came first) leaves its hosts as
+they stood before: no try is counted.
 """
 
 _RULES = """\
@@ -70,9 +72,9 @@ _RULES = """\
 
 {orders}.
 
-Each needs a reason. A refused order is recorded with its refusal and changes nothing. No order ends a run that is under
-way on a host. After the end only `release` is taken, and `rollback` of a completed rollout while its hosts keep their
-restore points ({life} days).
+Each needs a reason. A refused order is recorded with its refusal and changes nothing; who may give which is in
+[watch and order](../operators/rollout-watch.md#who-may). No order ends a run that is under way on a host. After the
+end only `release` is taken, and `rollback` of a completed rollout while its hosts keep their restore points ({life} days).
 """
 
 
@@ -147,6 +149,7 @@ def _numbers() -> list[str]:
         f"{failing.FEW_STORES} stores at most, may have": "none",
         "failed hosts that a larger wave may have": f"{failing.SHARE} of its hosts, at least one",
         "minutes between two tries on a host": f"{tries}, then {_minutes(course.PATIENT)}",
+        "the same on an untouched host after a day of silence, and after a week": _slow(),
         "preflights in a row before a person is asked": settling.MOST_PREFLIGHTS,
         "probes in a row before a person is asked": settling.MOST_PROBES,
         "times that an interrupted change is begun": settling.MOST_ROUNDS,
@@ -158,6 +161,10 @@ def _numbers() -> list[str]:
         "looks at the gates during one soak": waving.LOOKS,
     }
     return [f"| {rule} | {value} |" for rule, value in rows.items()]
+
+
+def _slow() -> str:
+    return ", ".join(f"{_minutes(pause)}" for pause in course.SLOW)
 
 
 def _minutes(span: timedelta) -> str:

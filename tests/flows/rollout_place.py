@@ -355,11 +355,23 @@ class RolloutPlace:
         """A rollout on an approved change of its own."""
         return self.begin(self.change(**more).number, spec).rollout  # type: ignore[arg-type]
 
-    def order(self, word: str, number: str = "", host: str = "", why: str = "seen") -> Rollout:
-        """An order of ASKER."""
-        parts = OrderParts(book=self.ledger.rollouts, clock=self.clock, wake=self.wake)
+    def order(
+        self,
+        word: str,
+        number: str = "",
+        host: str = "",
+        why: str = "seen",
+        by: Person = ASKER,
+    ) -> Rollout:
+        """An order, of ASKER unless somebody else gives it."""
+        parts = OrderParts(
+            book=self.ledger.rollouts,
+            changes=self.ledger.changes,
+            clock=self.clock,
+            wake=self.wake,
+        )
         wish = Order(rollout=number or self.newest, order=word, why=why, host=host)
-        return give(parts, ASKER, wish)
+        return give(parts, by, wish)
 
     @property
     def newest(self) -> str:

@@ -23,15 +23,17 @@ from storewarden.domain.change.commands import (
 )
 from storewarden.domain.change.record import (
     DebtKind,
+    Draft,
     EvidenceKind,
     KeyStep,
     Kind,
     Outcome,
     Risk,
+    Span,
     State,
 )
-from storewarden.domain.errors import ConfigInvalid, LedgerConflict, Refused
-from storewarden.flows.change_desk import Document, NoSuchChange
+from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict, Refused
+from storewarden.flows.change_desk import ChangeDesk, Document, NoSuchChange
 from storewarden.ports.runner import FrozenInventory
 from tests.flows.desk_place import ASKER, HEAD, LEAD, SEC, START, Place, request
 
@@ -176,6 +178,33 @@ def test_windows_are_asked_at_the_start_whatever_the_caller_claims(place: Place)
     assert "22:00" in caught.value.hint
     place.against = Circumstances()
     assert place.desk(ASKER).act(change.number, "go2", Start()).state is State.IN_PROGRESS
+
+
+def test_work_that_does_not_fit_before_windows_close_does_not_begin(place: Place) -> None:
+    change = place.opened()
+    place.desk(HEAD).act(change.number, "yes", Approve())
+    morning = place.clock.now() + timedelta(hours=23)
+    parts = replace(place.parts(), next_window=lambda _draft, needs, now: Span(
+        starts=now if needs <= timedelta(minutes=40) else morning, ends=morning + needs
+    ))  # fmt: skip
+    desk = ChangeDesk(parts, ASKER)
+    with pytest.raises(Refused, match="does not fit before the windows close") as caught:
+        desk.act(change.number, "go", Start(needs=timedelta(minutes=41)))
+    assert "wait until Tue 2026-06-02 22:30" in caught.value.hint
+    started = desk.act(change.number, "again", Start(needs=timedelta(minutes=40)))
+    assert started.state is State.IN_PROGRESS
+
+
+def test_an_emergency_is_not_held_up_by_how_long_it_takes(place: Place) -> None:
+    """Not even by an inventory that cannot be read."""
+
+    def away(_draft: Draft, _needs: timedelta, _now: datetime) -> Span | None:
+        raise AdapterError("the inventory does not answer")
+
+    parts = replace(place.parts(), next_window=away)
+    change = place.opened(kind=Kind.EMERGENCY)
+    started = ChangeDesk(parts, ASKER).act(change.number, "go", Start(needs=timedelta(hours=9)))
+    assert started.state is State.IN_PROGRESS
 
 
 def test_an_override_waits_in_the_list_of_everybody_who_may_approve_it(place: Place) -> None:

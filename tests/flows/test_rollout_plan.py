@@ -39,6 +39,7 @@ from storewarden.domain.rollout.spec import (
     WaveSize,
 )
 from storewarden.domain.rollout.spec_defaults import REST_AT_ONCE
+from storewarden.domain.rollout.wish import wish_digest
 from storewarden.flows.rollout_plan import (
     RolloutPlanParts,
     RolloutPlanRequest,
@@ -337,12 +338,23 @@ def test_the_table_keeps_its_width(language: Language, width: int) -> None:
     assert max(wide) <= width
 
 
+@pytest.mark.parametrize("language", Language)
+def test_the_plan_shows_what_approvers_say_yes_to(language: Language) -> None:
+    """The digests that a start notes on the change; another file, or another soak, is another."""
+    report = Place().ask()
+    wish, hosts = wish_digest(report.plan.spec)[:12], report.plan.membership[:12]
+    shown = next(line for line in text(report, language).splitlines() if wish in line)
+    assert hosts in shown
+    assert wish not in text(Place().ask(soak=Soak(wall=timedelta(minutes=30))), language)
+
+
 def test_json_is_for_programs() -> None:
     report = Place().ask(store="103")
     document = json.loads(renderer(RolloutPlanFormat.JSON)(report, Page()))
     assert document["schema"] == "storewarden-rollout-plan-1"
     assert document["good"] is True
     assert document["membership"] == report.plan.membership
+    assert document["digest"] == wish_digest(report.plan.spec)
     stores = [store for wave in document["waves"] for store in wave["stores"]]
     assert sorted(stores) == [str(n) for n in range(101, 107)]
     assert document["waves"][0]["begins"] == "2026-06-08T15:00:00+00:00"

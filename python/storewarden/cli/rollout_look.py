@@ -121,5 +121,5 @@ def _row(line: RolloutLine, zone: ZoneInfo, language: Language) -> tuple[str, ..
         f"{line.wave}/{line.waves}",
         f"{done}/{sum(line.counts.values())}",
         moment(line.opened, zone, language.value),
-        line.held,
+        (line.held_zh if language is Language.ZH else "") or line.held,
     )

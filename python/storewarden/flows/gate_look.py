@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import ceil
 
 from storewarden.domain.errors import AdapterError
 from storewarden.flows.rollout_parts import EstateNow, PlaySettings
-from storewarden.flows.shards import run_ids, run_sharded
+from storewarden.flows.shards import SHARD_SIZE, run_ids, run_sharded
 from storewarden.ports.runner import LeaseMode, PlaybookRun, Runner, RunResult
 from storewarden.ports.signals import HostAnswer, HostAsk
 
@@ -22,6 +23,7 @@ OWNER = "gates"
 """The owner of these runs."""
 
 _CONNECTING = timedelta(minutes=1)
+_FORKS = 20  # hosts of a shard that answer at a time (guard rails)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,8 @@ class PlaybookLook:
             playbook=PLAYBOOK,
             inventory=inventory.only(known),
             variables={**self.settings.variables, "gate_look_asks": [_data(a) for a in asks]},
-            timeout=_CONNECTING + timedelta(seconds=sum(each.seconds for each in asks)),
+            timeout=timeout_of(len(known), asks),
+            forks=_FORKS,
             lease=LeaseMode.SHARED,
             secrets=self.settings.secrets,
             known_hosts=self.settings.known_hosts,
@@ -65,6 +68,12 @@ class PlaybookLook:
         for run_id in run_ids(result):
             self.runner.release(run_id)
         return result
+
+
+def timeout_of(hosts: int, asks: Sequence[HostAsk]) -> timedelta:
+    """After so long a run is stuck: its hosts take turns, and each may need all of its time."""
+    turns = ceil(min(hosts, SHARD_SIZE) / _FORKS)
+    return _CONNECTING + turns * timedelta(seconds=sum(each.seconds for each in asks))
 
 
 def _data(ask: HostAsk) -> dict[str, object]:

@@ -11,7 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from storewarden.domain.change.record import Change, KeyStep, Kind, State
+from storewarden.domain.change.clauses import STATES
+from storewarden.domain.change.record import Change, KeyStep, Kind, Span, State
 from storewarden.domain.maintenance.grounds import NEEDS_WINDOW, OperationClass
 from storewarden.domain.rollout.spec import PayloadClass, Reversibility
 from storewarden.flows.change_windows import operation_of
@@ -35,23 +36,49 @@ _OVER = (State.REJECTED, State.CANCELLED, State.DONE, State.CLOSED)
 _APPROVED = (State.APPROVED, State.IN_PROGRESS, State.PAUSED, State.DONE)
 
 
+type Why = tuple[str, str]
+"""A reason in English and Chinese; ``NOTHING`` when there is none."""
+
+NOTHING: Why = ("", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """``against`` is why the rollout must not go on, "" when it may; ``over`` why it never will."""
+    """``against`` is why the rollout must not go on; ``over`` why it never will; ``outside`` why
+    the change's own window lets nothing begin now, and ``ends`` when that window is over (None
+    where it has none)."""
 
-    against: str
+    against: Why
     approved: bool
-    over: str = ""
+    over: Why = NOTHING
+    outside: Why = NOTHING
+    ends: datetime | None = None
 
 
 def saying(change: Change | None, now: datetime, zone: tzinfo) -> Saying:
     """What the change says at this moment."""
     if change is None:
-        return Saying(against="its change is gone", approved=False)
+        return Saying(against=("its change is gone", "其变更单已不存在"), approved=False)
     emergency = change.draft.kind is Kind.EMERGENCY
-    approved = change.state in _APPROVED or (emergency and change.state is State.REQUESTED)
-    over = f"the change is {change.state.value}" if change.state in _OVER else ""
-    return Saying(against=_against(change, now, zone), approved=approved, over=over)
+    window = None if emergency else change.draft.window
+    return Saying(
+        against=_against(change),
+        approved=change.state in _APPROVED or (emergency and change.state is State.REQUESTED),
+        over=_is(change) if change.state in _OVER else NOTHING,
+        outside=NOTHING if window is None else outside(window, now, zone),
+        ends=None if window is None else window.ends,
+    )
+
+
+def outside(window: Span, now: datetime, zone: tzinfo) -> Why:
+    """Why a change's own window lets nothing begin at ``now``."""
+    if now < window.starts:
+        at = f"{window.starts.astimezone(zone):%Y-%m-%d %H:%M}"
+        return f"the change's window begins at {at}", f"变更窗口 {at} 才开始"
+    if now >= window.ends:
+        at = f"{window.ends.astimezone(zone):%Y-%m-%d %H:%M}"
+        return f"the change's window ended at {at}", f"变更窗口已于 {at} 结束"
+    return NOTHING
 
 
 def operation(change: Change, payload: PayloadClass) -> OperationClass:
@@ -77,12 +104,12 @@ def scope_refusal(change: Change, hosts: Collection[str]) -> str:
     return ""
 
 
-def irreversible(change: Change, reversibility: Reversibility) -> str:
+def irreversible(change: Change, reversibility: Reversibility) -> Why:
     """Why what cannot be taken back must not begin: two people have to have approved it."""
     people = {each.person for each in change.approvals if not each.expired}
     if reversibility is not Reversibility.NONE or len(people) >= _TWO:
-        return ""
-    return "it cannot be taken back, so two people have to approve it"
+        return NOTHING
+    return "it cannot be taken back, so two people have to approve it", "无法回退，须由两人批准"
 
 
 def own_step(change: Change) -> KeyStep | None:
@@ -91,29 +118,31 @@ def own_step(change: Change) -> KeyStep | None:
     return next((step for step in named if not step.done_by), None)
 
 
-def _against(change: Change, now: datetime, zone: tzinfo) -> str:
+def _against(change: Change) -> Why:
     emergency = change.draft.kind is Kind.EMERGENCY
     if change.state is State.PAUSED:
-        return f"the change is paused: {change.reason or 'no reason given'}"
+        return (
+            f"the change is paused: {change.reason or 'no reason given'}",
+            f"变更单已暂停：{change.reason or '未说明原因'}",
+        )
     if change.state not in _WORKING and not (emergency and change.state is State.REQUESTED):
-        return f"the change is {change.state.value}"
-    return "" if emergency else _outside(change, now, zone) or _steps(change)
+        return _is(change)
+    return NOTHING if emergency else _steps(change)
 
 
-def _outside(change: Change, now: datetime, zone: tzinfo) -> str:
-    window = change.draft.window
-    if window is not None and now < window.starts:
-        return f"the change's window begins at {window.starts.astimezone(zone):%Y-%m-%d %H:%M}"
-    if window is not None and now >= window.ends:
-        return f"the change's window ended at {window.ends.astimezone(zone):%Y-%m-%d %H:%M}"
-    return ""
+def _is(change: Change) -> Why:
+    state = change.state.value
+    return f"the change is {state}", f"变更单{STATES.get(state, state)}"
 
 
-def _steps(change: Change) -> str:
+def _steps(change: Change) -> Why:
     """What two people have to do before is done."""
     for step in change.steps:
         if step.name.casefold().startswith(STEP):
-            return ""
+            break
         if step.two_person and not (step.done_by and step.checked_by):
-            return f"the change's key step {step.name!r} is not done and checked"
-    return ""
+            return (
+                f"the change's key step {step.name!r} is not done and checked",
+                f"变更单的关键步骤 {step.name!r} 尚未完成并复核",
+            )
+    return NOTHING

@@ -26,7 +26,14 @@ from storewarden.domain.rollout.tables import ENDED
 from storewarden.flows.audit_collect import LABEL_OWNER
 from storewarden.flows.gate_look import OWNER as GATE_OWNER
 from storewarden.flows.harden_collect import PLAN_OWNER
-from storewarden.flows.rollout_change import irreversible, operation, saying
+from storewarden.flows.rollout_change import (
+    NOTHING,
+    Saying,
+    Why,
+    irreversible,
+    operation,
+    saying,
+)
 from storewarden.flows.rollout_parts import OWNER, DriveParts, EstateNow
 from storewarden.flows.rollout_windows import StoreWindows
 from storewarden.ports.rollouts import SILENT, Job
@@ -80,7 +87,7 @@ class FactsBook:
         change: Change | None,
         now: datetime,
         *,
-        refused: str = "",
+        refused: Why = NOTHING,
         asked: Asked | None = None,
     ) -> Facts:
         """Everything for one decision. ``refused`` is why the change's work could not begin;
@@ -88,12 +95,16 @@ class FactsBook:
         parts, fleet = self._parts, self._estate()
         wave = _wave(rollout, asked.wave) if asked is not None else rollout.wave
         said = saying(change, now, parts.zone)
+        against = refused if refused[0] else _against(said, change, rollout)
         runs = parts.shard.runner.recover()
         alive, gone = self._dispatches(rollout, runs, now)
         return Facts(
-            change=refused or said.against or _final(change, rollout),
+            change=against[0],
+            change_zh=against[1],
             change_approved=said.approved,
-            change_over=said.over,
+            change_over=said.over[0],
+            change_over_zh=said.over[1],
+            change_ends=said.ends,
             frozen=parts.shard.frozen(),
             windows=self._store_windows(rollout, change, fleet, now),
             groups={name: fleet.groups[name] for name in rollout.hosts if name in fleet.groups},
@@ -216,8 +227,9 @@ def _held(host: str, number: str, state: str) -> Busy:
     return Busy(host=host, reason=f"{state} in {number}", silent=silent)
 
 
-def _final(change: Change | None, rollout: Rollout) -> str:
-    """Against what cannot be taken back, until two people have said yes; nothing once it began."""
-    if change is None or rollout.started is not None:
-        return ""
-    return irreversible(change, rollout.spec.reversibility)
+def _against(said: Saying, change: Change | None, rollout: Rollout) -> Why:
+    """What the change says against going on. Once it began, its own window is one of the windows
+    of each store (``rollout_windows``), and two people have said yes to what cannot be undone."""
+    if said.against[0] or change is None or rollout.started is not None:
+        return said.against
+    return said.outside if said.outside[0] else irreversible(change, rollout.spec.reversibility)

@@ -27,9 +27,14 @@ from storewarden.domain.rollout.record import (
 )
 from storewarden.flows.rollout_facts import FactsBook
 from storewarden.flows.rollout_parts import DriveParts
+from storewarden.ports.signals import WITHIN
 
-WITHIN = timedelta(seconds=60)
-"""How long all gates of a wave may take to fetch their evidence."""
+PER_HOST = timedelta(seconds=1)
+"""What each host adds to the minute that all gates of a wave have for their evidence. Probes are
+asked 16 at a time and wait up to 10 s each, playbooks take 50 hosts at a time, a few at once."""
+
+LONGEST = timedelta(minutes=8)
+"""However large a wave is: gates are asked in a look, and looks have to come to an end."""
 
 _HUNG = timedelta(seconds=15)  # beyond that: then nobody waits for them any more
 _VERIFIED = (HostState.SOAKING, HostState.AT_TARGET, HostState.FINAL)
@@ -41,12 +46,17 @@ def asked_gates(
 ) -> tuple[Verdict, ...]:
     """The verdicts of all gates of wave ``number``. Never raises for what a gate does."""
     scope = scope_of(parts, facts, rollout, number, now)
-    gates = rollout.spec.gates
+    gates, within = rollout.spec.gates, patience(len(scope.hosts))
 
     def ask() -> tuple[Verdict, ...]:
-        return parts.gates.ask(gates, scope, within=WITHIN, coverage=rollout.spec.coverage)
+        return parts.gates.ask(gates, scope, within=within, coverage=rollout.spec.coverage)
 
-    return bounded(ask, WITHIN + _HUNG)
+    return bounded(ask, within + _HUNG)
+
+
+def patience(hosts: int) -> timedelta:
+    """How long all gates of a wave with so many hosts may take to fetch their evidence."""
+    return min(WITHIN + hosts * PER_HOST, LONGEST)
 
 
 def scope_of(

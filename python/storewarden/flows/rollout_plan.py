@@ -36,6 +36,7 @@ from storewarden.domain.rollout.deadlines import (
     judge_deadlines,
     loosened,
 )
+from storewarden.domain.rollout.exposure import too_slow
 from storewarden.domain.rollout.plan import Labels, Plan, plan
 from storewarden.domain.rollout.schedule import Schedule, needs, schedule, undo_by_wave
 from storewarden.domain.rollout.spec import RolloutSpec, Soak
@@ -159,15 +160,8 @@ def undo_refusal(made: Plan, whole: Estate, pos_roles: frozenset[str] = POS_ROLE
     the hour (guide 1.3.4, 2.5.4), and what would do. "" when all of it could."""
     estate = _estate(whole, {host.name for host in made.hosts}, pos_roles)
     for number, undo in enumerate(undo_by_wave(made, estate), start=1):
-        if undo.fits:
-            continue
-        takes, most = int(undo.takes.total_seconds()) // 60, undo.most_exposed
-        told = f"after wave {number} undoing {undo.exposed} hosts would take {takes} min"
-        if undo.group:
-            return f"{told}: {undo.group} lets few go together; allow more in budgets"
-        enough = undo.enough_at_once
-        more = f"forks x lanes of {enough} or waves that reach {most} hosts at most would do"
-        return f"{told}: {more if enough else 'one undo alone takes longer than an hour'}"
+        if not undo.fits:
+            return too_slow(undo, number)[0]
     return ""
 
 

@@ -75,6 +75,19 @@ def unknown(dispatch: Dispatch, reason: str, reason_zh: str = "") -> tuple[HostR
     )
 
 
+def not_begun(dispatch: Dispatch, reason: str, reason_zh: str) -> tuple[HostReport, ...]:
+    """Its run was never started, and never will be: nothing was asked of any of its hosts."""
+    return tuple(
+        HostReport(
+            host=name,
+            report=Report.NOT_BEGUN,
+            reason=f"not begun: {reason}",
+            reason_zh=f"未开始：{reason_zh}",
+        )
+        for name in dispatch.hosts
+    )
+
+
 def _report(
     dispatch: Dispatch, found: HostResult | None, name: str, point: str, result: RunResult
 ) -> HostReport:

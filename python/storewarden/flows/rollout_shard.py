@@ -6,8 +6,8 @@ finds the run by its label and adopts it, and a second run of one dispatch never
 let go only when what it came to is in the book.
 
 A dispatch that was not begun soon after it was decided is not begun at all: the windows, the
-budgets and the kill switch that it was decided under may be others by now. Its hosts are told as
-unknown, and a probe says that nothing has happened there.
+budgets and the kill switch that it was decided under may be others by now. Its hosts stand as they
+did before, and it is decided anew: to wait for a free run is no try.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from storewarden.domain.rollout.record import Dispatch, Phase, Rollout
 from storewarden.domain.rollout.reporting import reported
 from storewarden.domain.rollout.spec import Timing
 from storewarden.flows.rollout_parts import BEGINS, OWNER, PLAYBOOKS, SHARD, ShardParts
-from storewarden.flows.rollout_reports import reports_of, unknown
+from storewarden.flows.rollout_reports import not_begun, reports_of, unknown
 from storewarden.ports.rollouts import Job
 from storewarden.ports.runner import (
     FoundRun,
@@ -116,7 +116,8 @@ class _Shard:
         """Start the run and wait for it; or say why it was not started."""
         against = self._against()
         if against:
-            return unknown(self.dispatch, f"not begun: {against}", f"未开始：{against}")
+            self._begun()  # it is this worker's own, so nobody else begins it after this word
+            return not_begun(self.dispatch, *against)
         inventory = self._inventory()
         if not inventory.hosts:
             return unknown(self.dispatch, "no longer in the inventory", "已不在清单中")
@@ -130,13 +131,19 @@ class _Shard:
     def _begun(self) -> None:
         self.parts.book.job_begun(self.dispatch.id, self.parts.worker, self.parts.clock.now())
 
-    def _against(self) -> str:
-        """Why a change of hosts must not begin any more; "" when it may."""
+    def _against(self) -> tuple[str, str] | None:
+        """Why a change of hosts must not begin any more, in both languages; None when it may."""
         if self.dispatch.phase not in BEGINS:  # what was begun is ended, whatever holds
-            return ""
-        if self.parts.clock.now() - self.dispatch.at > FRESH:
-            return "it was decided too long ago"
-        return self.parts.frozen()
+            return None
+        waited = self.parts.clock.now() - self.dispatch.at
+        if waited > FRESH:
+            minutes = int(waited.total_seconds()) // 60
+            return (
+                f"waited {minutes} min for a free run: decided anew",
+                f"等待空闲运行 {minutes} 分钟，将重新判定",
+            )
+        frozen = self.parts.frozen()
+        return (frozen, frozen) if frozen else None
 
     def _reports(self, result: RunResult) -> tuple[HostReport, ...]:
         for host in result.hosts.values():

@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from hashlib import sha256
 
 from storewarden.domain.change.commands import Note
 from storewarden.domain.change.record import Change
+from storewarden.domain.change.rules import ApprovalRules
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict, Refused
+from storewarden.domain.rollout.authority import answering
 from storewarden.domain.rollout.events import Opened, RolloutEvent
 from storewarden.domain.rollout.plain import plain_spec
 from storewarden.domain.rollout.plan import Plan
@@ -31,7 +33,7 @@ from storewarden.flows.harden_ready import WorkDesk
 from storewarden.flows.rollout_change import saying, scope_refusal
 from storewarden.flows.rollout_cover import Wish, cover_refusal
 from storewarden.flows.rollout_report import span_words
-from storewarden.flows.rollout_supersede import given_up, take_over
+from storewarden.flows.rollout_supersede import given_up, require_say, take_over
 from storewarden.ports.clock import Clock
 from storewarden.ports.rollouts import RolloutBook
 from storewarden.ports.signals import Gates
@@ -42,14 +44,15 @@ _OPENED = (
     "{number}: {payload} {options} on {hosts} hosts, waves of {waves} stores, watched for {soak},"
     " gates: {gates}; rollout {digest}, hosts {membership}",
     "{number}：{payload} {options}，{hosts} 台主机，各波门店数 {waves}，观察 {soak}，"
-    "关卡：{gates}；上线内容 {digest}，主机清单 {membership}",
+    "门禁：{gates}；发布内容 {digest}，主机清单 {membership}",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartParts:
     """What opening a rollout takes; ``wake`` makes the driver look at once; ``undo`` says why a
-    plan could not be taken back in time, "" when it could."""
+    plan could not be taken back in time, "" when it could; ``rules`` say who answers for a change
+    whose rollout is to be superseded."""
 
     book: RolloutBook
     desk: WorkDesk
@@ -57,6 +60,7 @@ class StartParts:
     gates: Gates
     zone: tzinfo
     undo: Callable[[Plan], str]
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
     language: str = "en"
     wake: Callable[[], None] = lambda: None
 
@@ -223,8 +227,11 @@ def _older(parts: StartParts, held: Collection[Rollout], request: StartRequest) 
             where=request.change,
             hint="wait for it, abort it, or take its hosts over with --supersede",
         )
-    hosts = [host.name for host in request.plan.hosts]
-    return given_up(parts.book, held, hosts, parts.desk.person.id, parts.clock.now())
+    hosts, person, now = request.plan.hosts, parts.desk.person, parts.clock.now()
+    for older in held:
+        who = answering(parts.desk.change(older.change), parts.rules)
+        require_say(parts.book, older, person, who, now)
+    return given_up(parts.book, held, [host.name for host in hosts], person.id, now)
 
 
 def _key(book: RolloutBook, request: StartRequest) -> str:
@@ -274,4 +281,4 @@ def _waits(parts: StartParts, change: Change) -> str:
     said = saying(change, parts.clock.now(), parts.zone)
     if not said.approved:
         return f"{change.number} is {change.state.value}: it begins when all have said yes"
-    return said.against
+    return said.against[0] or said.outside[0]

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from storewarden.domain.change.people import Person
 from storewarden.domain.errors import Refused
+from storewarden.domain.rollout.authority import SUPERSEDE, Answering, authority_refusal
 from storewarden.domain.rollout.events import RolloutEvent, Superseded
-from storewarden.domain.rollout.orders import order, refusal_of
+from storewarden.domain.rollout.orders import order, refusal_of, refused_order
 from storewarden.domain.rollout.record import Hold, HostState, Rollout, RolloutState
 from storewarden.domain.rollout.tables import ACTIVE, ENDED, HAPPENS
 from storewarden.ports.rollouts import RolloutBook
@@ -32,6 +34,23 @@ _UNDER_WAY = frozenset(
         HostState.UNKNOWN,
     }
 )
+
+
+def require_say(
+    book: RolloutBook, older: Rollout, person: Person, who: Answering, now: datetime
+) -> None:
+    """Only who answers for the older rollout's change gives its hosts away. Raises Refused, which
+    is recorded there, with who tried."""
+    against = authority_refusal(SUPERSEDE, person, older.spec, who)
+    if against is None:
+        return
+
+    def judge(current: Rollout) -> tuple[RolloutEvent, ...]:
+        why = "a newer rollout is to take its hosts over"
+        return (refused_order(current, SUPERSEDE, person.id, why, now, against=against),)
+
+    book.amend(older.number, f"supersede {person.id} {now.timestamp():.6f}", judge)
+    raise Refused(against[0], where=older.number)
 
 
 def given_up(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from storewarden.domain.change import spoken
 from storewarden.domain.change.commands import Start
 from storewarden.domain.change.record import Change, Kind, State
 from storewarden.domain.errors import Refused
@@ -22,6 +23,7 @@ from storewarden.domain.rollout.events import RolloutEvent
 from storewarden.domain.rollout.facts import Facts, Step
 from storewarden.domain.rollout.record import Hold, Rollout, RolloutState
 from storewarden.domain.rollout.tables import ENDED
+from storewarden.flows.rollout_change import NOTHING, Why
 from storewarden.flows.rollout_close import Closing
 from storewarden.flows.rollout_facts import Asked, FactsBook
 from storewarden.flows.rollout_gates import asked_gates
@@ -120,7 +122,7 @@ class Driver:
         self._closing = Closing(parts)
         self._busy: dict[str, threading.Lock] = {}
         self._mutex = threading.Lock()
-        self._refused: dict[str, tuple[datetime, str]] = {}
+        self._refused: dict[str, tuple[datetime, Why]] = {}
 
     def look(self, number: str, count: int) -> Step | None:
         """One look; what was decided last, None when there is no such rollout.
@@ -160,10 +162,11 @@ class Driver:
         before = self._parts.changes.change(rollout.change)
         facts = self._facts.gathered(rollout, before, now, asked=asked)
         if not take_over(self._parts.book, rollout, now):
-            return replace(facts, change=f"waits until {rollout.supersedes} has come to rest")
+            rest = rollout.supersedes
+            return _held(facts, (f"waits until {rest} has come to rest", f"等待 {rest} 停止工作"))
         change, refused = self._begun(rollout, before, facts, now)
-        if refused:
-            return replace(facts, change=refused)
+        if refused[0]:
+            return _held(facts, refused)
         if change is before:
             return facts
         return self._facts.gathered(rollout, change, now, asked=asked)
@@ -198,24 +201,28 @@ class Driver:
 
     def _begun(
         self, rollout: Rollout, change: Change | None, facts: Facts, now: datetime
-    ) -> tuple[Change | None, str]:
+    ) -> tuple[Change | None, Why]:
         """The change, its work begun when the rollout's is about to; why that was refused.
 
         Asked only when nothing else is against it: each refusal is an entry of the change.
         """
         if change is None or facts.change or facts.frozen or not _waits_to_begin(rollout, change):
-            return change, ""
+            return change, NOTHING
         hosts = _ready_hosts(rollout, facts)
         again = self._refused.get(rollout.number)
         if not hosts:
-            return change, ""
+            return change, NOTHING
         if again is not None and timedelta(0) <= now - again[0] < _AGAIN:
             return change, again[1]
         try:
             key = f"begun-{rollout.number}-{int(now.timestamp())}"
-            return self._parts.desk(hosts).act(change.number, key, Start()), ""
+            return self._parts.desk(hosts).act(change.number, key, Start()), NOTHING
         except Refused as error:
-            self._refused[rollout.number] = (now, f"the change could not be begun: {error.what}")
+            why = f"the change could not be begun: {error.what}"
+            self._refused[rollout.number] = (
+                now,
+                (why, f"变更无法开始：{spoken.told(error.what, 'zh')}"),
+            )
             return change, self._refused[rollout.number][1]
 
     def _conclude(self, number: str) -> None:
@@ -223,6 +230,11 @@ class Driver:
         rollout = self._parts.book.rollout(number)
         if rollout is not None and rollout.state in ENDED:
             self._closing.tell(rollout)
+
+
+def _held(facts: Facts, why: Why) -> Facts:
+    """The same facts, with one more reason against going on."""
+    return replace(facts, change=why[0], change_zh=why[1])
 
 
 def _waits_to_begin(rollout: Rollout, change: Change) -> bool:

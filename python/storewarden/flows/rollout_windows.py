@@ -22,6 +22,7 @@ from storewarden.domain.maintenance.interval import Interval, Intervals, interse
 from storewarden.domain.maintenance.judge import Question, WindowDecision, hard_stop, judge
 from storewarden.domain.maintenance.words import refusal
 from storewarden.domain.rollout.facts import StoreWindow
+from storewarden.flows.rollout_change import outside
 
 _KEPT = timedelta(minutes=10)
 """How long an almanac is trusted: calendars are files that people edit."""
@@ -44,6 +45,7 @@ class _Round:
     operation: OperationClass
     needs: timedelta
     now: datetime
+    zone: ZoneInfo  # the site's: of the change's own window
     answers: dict[Profile, WindowDecision] = field(default_factory=dict)
 
 
@@ -64,7 +66,8 @@ class StoreWindows:
     ) -> dict[str, StoreWindow]:
         """Per store whether work of ``asked`` (class, time it needs) may begin at ``now``."""
         known = self._fresh(now)
-        question = _Round(change=change, operation=asked[0], needs=asked[1], now=now)
+        zone = ZoneInfo(known.almanac.calendar.house.zone)
+        question = _Round(change=change, operation=asked[0], needs=asked[1], now=now, zone=zone)
         found = {}
         for store, devices in stores.items():
             answered = self._answers(known, devices, question)
@@ -184,10 +187,11 @@ def _within(window: StoreWindow, round_: _Round) -> StoreWindow:
     window = replace(window, closes=closes, hard_stop=stop)
     if not window.allowed or (now >= own.starts and now + round_.needs <= own.ends):
         return window
+    why, why_zh = outside(own, now, round_.zone)
     return replace(
         window,
         allowed=False,
-        reason="the change's own window is not open long enough",
-        reason_zh="变更自身的窗口未开放或剩余时间不足",
+        reason=why or "too little is left of the change's own window",
+        reason_zh=why_zh or "变更自身的窗口剩余时间不足",
         opens=own.starts if now < own.starts else None,
     )

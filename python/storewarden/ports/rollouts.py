@@ -103,6 +103,7 @@ class RolloutLine:
     waves: int
     counts: dict[str, int]
     held: str = ""
+    held_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

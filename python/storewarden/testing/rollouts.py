@@ -295,6 +295,7 @@ def _line(kept: _Kept) -> RolloutLine:
         waves=len(rollout.waves),
         counts=dict(Counter(host.state.value for host in rollout.hosts.values())),
         held=rollout.held,
+        held_zh=rollout.held_zh,
     )
 
 

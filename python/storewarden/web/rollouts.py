@@ -105,6 +105,7 @@ class LineAnswer(BaseModel):
     waves: int
     hosts: dict[str, int]
     held: str
+    held_zh: str
 
 
 class LinesAnswer(BaseModel):

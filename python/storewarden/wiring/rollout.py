@@ -90,6 +90,7 @@ class Rollouts:
     ) -> Begun:
         """Open a rollout on a change, as whoever stands at ``desk``. Asked twice, it is opened
         once. It begins when the change is approved and its windows are open."""
+        from storewarden.wiring.changes import change_rules  # noqa: PLC0415
         from storewarden.wiring.rollout_parts import site_gates  # noqa: PLC0415 - httpx, 0.2 s
 
         spec = wanted if isinstance(wanted, RolloutSpec) else self.read(wanted)
@@ -103,6 +104,7 @@ class Rollouts:
             clock=self._site.clock,
             gates=site_gates(self._site),
             zone=ZoneInfo(self._site.config.site.timezone),
+            rules=change_rules(self._site),
             undo=lambda made: undo_refusal(made, whole, pos_roles),
             language=self._site.config.site.language,
             wake=self.wake,
@@ -110,8 +112,19 @@ class Rollouts:
         return start(parts, StartRequest(change=change, plan=plan, supersede=supersede))
 
     def order(self, person: Person, wish: Order) -> Rollout:
-        """Give an order: pause, resume, promote, abort, rollback, release, cancel."""
-        parts = OrderParts(book=self.book, clock=self._site.clock, wake=self.wake)
+        """Give an order: pause, resume, promote, abort, rollback, release, cancel. Raises Refused
+        (recorded, with who tried) when it cannot be taken, or is not this person's to give."""
+        from storewarden.wiring.changes import change_rules  # noqa: PLC0415
+        from storewarden.wiring.rollout_parts import roles_of  # noqa: PLC0415
+
+        parts = OrderParts(
+            book=self.book,
+            changes=self._site.changes,
+            clock=self._site.clock,
+            rules=change_rules(self._site),
+            roles=lambda each: roles_of(self._site, each),
+            wake=self.wake,
+        )
         return give(parts, person, wish)
 
     def status(self, number: str) -> Rollout:

@@ -115,6 +115,7 @@ def line_data(line: RolloutLine) -> dict[str, object]:
         "waves": line.waves,
         "hosts": dict(line.counts),
         "held": line.held,
+        "held_zh": line.held_zh,
     }
 
 

@@ -15,6 +15,7 @@ from storewarden.domain.outbox.rollout_words import note_of_rollout, story_line
 from storewarden.domain.outbox.telling import notice_of
 from storewarden.domain.outbox.ticket import Voice
 from storewarden.domain.rollout import events as e
+from storewarden.domain.rollout.authority import SUPERSEDE
 from storewarden.domain.rollout.orders import ORDERS
 from storewarden.domain.rollout.plain import KINDS, body_of, entry_kind
 from storewarden.domain.rollout.record import (
@@ -60,7 +61,7 @@ def test_every_state_has_a_word_in_both_languages(table: dict[str, object], memb
 
 
 def test_every_order_has_a_word() -> None:
-    assert set(terms.ORDERS) == set(ORDERS)
+    assert set(terms.ORDERS) == {*ORDERS, SUPERSEDE}
 
 
 def test_a_judgement_is_told_gate_by_gate_with_its_reason_and_the_journal_entry() -> None:

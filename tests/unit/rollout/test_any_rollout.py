@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storewarden.domain.gates.verdict import Outcome
+from storewarden.domain.rollout.events import HostReport, Report
 from storewarden.domain.rollout.facts import StoreWindow
 from storewarden.domain.rollout.orders import ORDERS
 from storewarden.domain.rollout.record import Dispatch
@@ -24,7 +25,7 @@ from storewarden.domain.rollout.reporting import reported
 from storewarden.domain.rollout.spec import Soak
 from storewarden.domain.rollout.tables import ACTIVE, ENDED
 from tests.amount import examples
-from tests.unit.rollout.chain import Driver, H, R, away, spec
+from tests.unit.rollout.chain import Driver, H, P, R, away, spec
 
 _FAULTS = ("", "refused", "failed", "nothing", "apply", "cut", "judge", "residue")
 _ENDS = ("before", "middle", "after")
@@ -109,6 +110,16 @@ class AnyRollout(RuleBasedStateMachine):
         self.lost.append(self.driver.rollout.dispatches[name])
         self.driver.lose(name, how)
 
+    @precondition(_busy)
+    @rule(index=st.integers(0, 5))
+    def a_run_waits_too_long_and_is_not_begun(self, index: int) -> None:
+        one = self.driver.rollout.dispatches[self._under_way(index)]
+        if one.phase not in (P.PREFLIGHT, P.APPLY):
+            return
+        self.old.append((one.id, ()))
+        told = [HostReport(host=name, report=Report.NOT_BEGUN) for name in one.hosts]
+        self.driver.take(reported(self.driver.rollout, one.id, told, self.driver.now))
+
     @precondition(lambda self: bool(self.lost))
     @rule(index=st.integers(0, 20))
     def another_controller_goes_on_with_a_lost_run(self, index: int) -> None:
@@ -155,6 +166,12 @@ class AnyRollout(RuleBasedStateMachine):
     def held(self, frozen: str, change: str) -> None:
         self.driver.facts = _with(self.driver, frozen=frozen, change=change)
 
+    @rule(over=st.booleans())
+    def its_change_is_over(self, over: bool) -> None:
+        """Not so in calm stories, which are to go on."""
+        told = "the change is closed" if over and not self.calm else ""
+        self.driver.facts = _with(self.driver, change=told, change_over=told)
+
     @rule(outcome=st.sampled_from(Outcome), hard=st.booleans())
     def gates(self, outcome: Outcome, hard: bool) -> None:
         if self.calm and outcome is Outcome.FAIL:
@@ -194,7 +211,7 @@ class AnyRollout(RuleBasedStateMachine):
         if not hasattr(self, "driver"):
             return
         driver = self.driver
-        driver.facts = _with(driver, unavailable={}, frozen="", change="")
+        driver.facts = _with(driver, unavailable={}, frozen="", change="", change_over="")
         driver.windows = dict.fromkeys(driver.windows, StoreWindow(allowed=True))
         driver.outcome = Outcome.PASS
         for real in driver.world.hosts.values():

@@ -114,6 +114,25 @@ def test_a_host_that_is_off_becomes_a_debt_and_is_restored_when_it_returns() -> 
     driver.check_replay()
 
 
+def test_the_last_of_a_pair_is_taken_back_when_the_silent_other_one_is_there_again() -> None:
+    driver = Driver(waves=(1,))
+    driver.world.hosts["s1-gw-b"].line = False
+    driver.go(lambda: driver.host("s1-gw-b").state is H.OFFLINE_UNTOUCHED)
+    assert driver.host("s1-gw-a").state is H.SOAKING
+    assert driver.orders("rollback")
+    driver.go(driver.over)
+    assert driver.rollout.state is R.ROLLED_BACK_WITH_DEBT
+    assert driver.host("s1-gw-a").state is H.SOAKING
+    assert "group" in driver.host("s1-gw-a").debt
+    driver.check()
+    driver.world.hosts["s1-gw-b"].line = True
+    driver.go(lambda: driver.rollout.state is R.ROLLED_BACK)
+    assert driver.world.hosts["s1-gw-a"].version == "old"
+    assert not driver.host("s1-gw-a").debt
+    driver.check()
+    driver.check_replay()
+
+
 def test_a_debt_can_be_released_by_name_and_stays_on_record() -> None:
     driver = _soaking()
     driver.world.hosts["s1-pos-1"].line = False

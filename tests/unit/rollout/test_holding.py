@@ -11,6 +11,7 @@ import pytest
 from storewarden.domain.gates.verdict import Outcome
 from storewarden.domain.rollout.facts import StoreWindow
 from storewarden.domain.rollout.record import Hold, WaveState
+from storewarden.domain.rollout.spec import Timing
 from tests.unit.rollout.chain import Driver, H, P, R, away, spec
 
 CLOSED = StoreWindow(allowed=False, reason="the window is shut", reason_zh="窗口已关闭")
@@ -213,7 +214,8 @@ def test_a_peer_that_somebody_else_took_down_holds_the_other_one() -> None:
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_only_so_many_shards_are_at_work_and_judging_comes_first(lanes: int) -> None:
-    driver = Driver(spec(lanes=lanes, shard=1), (3,))
+    quick = Timing(undo=timedelta(minutes=2))  # one host after the other, within the hour
+    driver = Driver(spec(lanes=lanes, shard=1, timing=quick), (3,))
     for _ in range(12):
         driver.tick()
         assert len(driver.rollout.dispatches) <= lanes
@@ -222,3 +224,52 @@ def test_only_so_many_shards_are_at_work_and_judging_comes_first(lanes: int) -> 
         if any(not host.dispatch for host in verifying):
             assert phases == {P.JUDGE}
         driver.finish()
+
+
+def test_a_window_that_closes_while_gates_are_asked_promotes_and_opens_nothing() -> None:
+    """What gates say of a wave does not depend on the hour; what comes next does."""
+    driver = Driver(waves=(1, 1))
+    driver.go(lambda: driver.rollout.waves[0].state is WaveState.SOAKING)
+    opens = driver.now + timedelta(hours=20)
+    driver.windows = dict.fromkeys(driver.windows, replace(CLOSED, opens=opens))
+    driver.passes(40)
+    driver.tick()
+    assert driver.rollout.waves[0].state is WaveState.PROMOTED
+    assert driver.rollout.waves[1].state is WaveState.PENDING
+    assert (driver.rollout.state, driver.rollout.until) == (R.HELD_WINDOW, opens)
+    assert not driver.rollout.dispatches
+
+
+def test_a_gate_that_fails_after_the_window_closed_takes_everything_back_at_once() -> None:
+    driver = Driver(waves=(1, 1))
+    driver.go(lambda: driver.rollout.waves[0].state is WaveState.SOAKING)
+    driver.windows = dict.fromkeys(driver.windows, CLOSED)
+    driver.outcome = Outcome.FAIL
+    driver.passes(40)
+    driver.tick()
+    driver.tick()
+    assert {one.phase for one in driver.rollout.dispatches.values()} == {P.UNDO}
+    driver.go(driver.over)
+    assert driver.rollout.state is R.ROLLED_BACK
+
+
+def test_a_window_that_closes_while_hosts_are_judged_lets_the_judge_finish() -> None:
+    """The hard stop comes with the judge on its hosts: it is waited for, and what it verified
+    stays; nobody undoes a host beneath it."""
+    driver = Driver(waves=(1,))
+    stop = driver.now + timedelta(minutes=2)
+    driver.windows = {"000001": StoreWindow(allowed=True, hard_stop=stop)}
+    for _ in range(2):
+        driver.tick()
+        driver.finish()
+    driver.tick()
+    assert {one.phase for one in driver.rollout.dispatches.values()} == {P.JUDGE}
+    judged = {name for one in driver.rollout.dispatches.values() for name in one.hosts}
+    driver.windows = {"000001": CLOSED}
+    driver.passes(3)
+    driver.tick()
+    assert {one.phase for one in driver.rollout.dispatches.values()} == {P.JUDGE}
+    driver.finish()
+    driver.tick()
+    assert {driver.host(name).state for name in judged} == {H.SOAKING}
+    assert driver.rollout.rollback is None

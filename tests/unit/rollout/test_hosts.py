@@ -234,6 +234,24 @@ def test_more_unreached_hosts_than_may_be_hold_their_wave() -> None:
     assert driver.states(H.OFFLINE_UNTOUCHED) == {"s4-pos-1"}
 
 
+def test_a_silent_host_that_returns_busy_is_tried_again_and_not_left_to_a_person() -> None:
+    """Calls that nobody answered are no preflights that failed."""
+    driver = Driver(spec(), (1, 4))
+    late = "s3-gw-a"
+    driver.world.hosts[late].line = False
+    driver.go(driver.over)
+    driver.go(lambda: driver.host(late).tries > 6)
+    driver.finish()
+    driver.world.hosts[late].line, driver.world.hosts[late].fault = True, "failed"
+    driver.go(lambda: driver.host(late).state is H.PLANNED and not driver.host(late).dispatch)
+    driver.tick()
+    assert driver.host(late).state is not H.ATTENTION
+    driver.finish()
+    driver.world.hosts[late].fault = ""
+    driver.go(lambda: driver.rollout.state is R.COMPLETED)
+    assert driver.world.hosts[late].version == "new"
+
+
 def test_what_no_probe_can_tell_is_left_to_a_person() -> None:
     driver = _driver((1, 1))
     driver.lose(_until(driver, P.APPLY), "middle")

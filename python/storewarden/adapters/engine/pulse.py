@@ -2,7 +2,7 @@
 """Noticing from outside that there is something to do.
 
 Other processes write to the ledger (an audit, a command at a shell) without knowing of the
-controller. So a thread looks once a second at a number that grows with the ledger, and at a
+controller. So a thread looks, once a second, at a number that grows with the ledger, and at a
 folder in which any process of the same user may leave the name of a duty. The more duties
 follow, the longer they are left alone between two looks: what grows all the time would else
 keep them busy all the time.
@@ -14,25 +14,27 @@ import logging
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from storewarden.domain.errors import AdapterError, ConfigInvalid, StorewardenError
 
 LOG = logging.getLogger("storewarden.engine")
-_EVERY = 1.0  # seconds
 _WATCH_EVERY = 10  # looks between two calls of ``watch``
-_PER_LOOK = 20  # followers that may be woken once a second; with more of them, less often
+_PER_LOOK = 20  # followers that may be woken at every look; with more of them, less often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """What is looked at: ``read`` grows when the ledger does, and ``followers`` are the duties
-    that then have work; ``folder`` is where other processes leave names."""
+    that then have work; ``folder`` is where other processes leave names. ``every`` is the time
+    between two looks; a second costs a controller at rest next to nothing."""
 
     read: Callable[[], int]
     followers: Collection[str] = ()
     folder: Path | None = None
+    every: timedelta = timedelta(seconds=1)
 
 
 def ask_to_wake(folder: Path, name: str) -> None:
@@ -74,8 +76,8 @@ class PulseThread:
         self._thread.join()
 
     def _run(self) -> None:
-        looks = 0
-        while not self._stop.wait(_EVERY):
+        looks, every = 0, self._pulse.every.total_seconds()
+        while not self._stop.wait(every):
             looks += 1
             self._guarded(self._look)
             if looks % _WATCH_EVERY == 0:

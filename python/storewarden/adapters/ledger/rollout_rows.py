@@ -167,6 +167,7 @@ def line_of(row: Row[*tuple[Any, ...]]) -> RolloutLine:
             waves=int(line["waves"]),
             counts={str(state): int(count) for state, count in line["counts"].items()},
             held=str(line["held"]),
+            held_zh=str(line.get("held_zh", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
         raise _unreadable(f"rollout row (number {row.number})", failure) from failure
@@ -180,6 +181,7 @@ def _line(rollout: Rollout) -> dict[str, object]:
         "waves": len(rollout.waves),
         "counts": dict(Counter(host.state.value for host in rollout.hosts.values())),
         "held": rollout.held,
+        "held_zh": rollout.held_zh,
     }
 
 

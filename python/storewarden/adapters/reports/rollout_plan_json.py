@@ -13,6 +13,7 @@ from storewarden.domain.maintenance.words import said
 from storewarden.domain.rollout.deadlines import Kept
 from storewarden.domain.rollout.record import HostRecord
 from storewarden.domain.rollout.schedule import WaveTimes
+from storewarden.domain.rollout.wish import wish_digest
 from storewarden.ports.reports import Page
 from storewarden.ports.rollout_reports import RolloutPlanReport
 
@@ -44,6 +45,7 @@ def document(report: RolloutPlanReport, page: Page) -> dict[str, Any]:
         "emergency": spec.emergency,
         "salt": spec.salt,
         "membership": plan.membership,
+        "digest": wish_digest(plan.spec),
         "needs_seconds": _seconds(report.needs),
         "soak": {
             "wall_seconds": _seconds(spec.watched.wall),

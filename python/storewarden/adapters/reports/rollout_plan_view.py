@@ -12,6 +12,7 @@ from storewarden.adapters.reports.rollout_times import full, short, span
 from storewarden.adapters.reports.values import clean
 from storewarden.domain.maintenance.words import said
 from storewarden.domain.rollout.deadlines import Kept
+from storewarden.domain.rollout.wish import SHOWN, wish_digest
 from storewarden.ports.rollout_reports import RolloutPlanReport, StoreTale
 
 
@@ -42,7 +43,7 @@ def title(report: RolloutPlanReport, words: Words) -> str:
 
 def head(report: RolloutPlanReport, words: Words) -> Iterator[str]:
     """The lines under the title."""
-    spec, plan, language = report.spec, report.plan, words.language
+    spec, plan, language = report.plan.spec, report.plan, words.language
     known = report.summary.get(language.value) or report.summary.get("en", "")
     about = [words("class", name=spec.payload_class.value)]
     about.append(words[f"reversible_{spec.reversibility.value}"])
@@ -54,7 +55,8 @@ def head(report: RolloutPlanReport, words: Words) -> Iterator[str]:
         return
     counts = {"hosts": len(plan.hosts), "stores": len(plan.stores), "waves": len(plan.waves)}
     yield words("counts", **counts, strata=plan.strata)
-    yield words("drawn", salt=clean(spec.salt), digest=plan.membership[:12])
+    yield words("drawn", salt=clean(spec.salt))
+    yield words("wish", wish=wish_digest(spec)[:SHOWN], digest=plan.membership[:SHOWN])
     needs = span(report.needs, language)
     yield words("needs", needs=needs, operation=words.operation(report.operation))
     lanes = {"lanes": spec.lanes, "shard": spec.shard, "forks": spec.forks}

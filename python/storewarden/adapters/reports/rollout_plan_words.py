@@ -38,8 +38,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "{stores} 家门店的 {hosts} 台主机，共 {waves} 波；{strata} 种设备",
     ),
     "drawn": (
-        "drawn with salt {salt}; membership {digest}",
-        "抽签盐值 {salt}；成员摘要 {digest}",
+        "drawn with salt {salt}",
+        "抽签盐值 {salt}",
+    ),
+    "wish": (
+        "what approvers say yes to: rollout {wish}, hosts {digest}",
+        "批准人批准的是：发布内容 {wish}，主机清单 {digest}",
     ),
     "needs": (
         "A host needs {needs} of its window, undo included; class of work: {operation}",
@@ -47,7 +51,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "at_once": (
         "At once: {lanes} runs of up to {shard} hosts, {forks} forks each, {site} hosts in all",
-        "并发：{lanes} 个批次，每批至多 {shard} 台，各 {forks} 个并行，合计至多 {site} 台",
+        "并发：{lanes} 个运行，每个至多 {shard} 台，各 {forks} 个并行，合计至多 {site} 台",
     ),
     "own_window": ("The change's own window: {starts} - {ends}", "变更窗口：{starts} - {ends}"),
     "nothing": ("There is nothing to roll out.", "没有可发布的主机。"),
@@ -223,7 +227,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "nothing; its turn comes after {stores} other stores",
         "无；之前还有 {stores} 家门店",
     ),
-    "store_before_first": ("nothing; it is among the first", "无；属于首批"),
+    "store_before_first": ("nothing; it is among the first", "无；属于第 1 波"),
     "store_preflight": ("Looked at", "预检"),
     "store_preflight_line": (
         "{at}: fitness, restore point captured (up to {long}); nothing changes",

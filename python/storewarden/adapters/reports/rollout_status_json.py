@@ -32,6 +32,7 @@ def plain(status: RolloutStatus) -> dict[str, object]:
         "payload": rollout.spec.payload,
         "state": rollout.state.value,
         "held": rollout.held,
+        "held_zh": rollout.held_zh,
         "until": _at(rollout.until),
         "stopped": status.stopped,
         "opened": stamp(rollout.opened),

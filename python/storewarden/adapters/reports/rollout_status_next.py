@@ -8,6 +8,8 @@ from storewarden.domain.rollout.record import Hold, HostState, Rollout, RolloutS
 from storewarden.domain.rollout.tables import ACTIVE, ENDED
 from storewarden.ports.rollout_status import RolloutStatus
 
+_PAUSED = {Hold.CHANGE: "next_change", Hold.CAPACITY: "next_capacity"}
+
 
 def next_line(status: RolloutStatus, words: Words) -> str:
     """One line with the commands; "" when nobody is waited for."""
@@ -27,6 +29,6 @@ def _key(rollout: Rollout) -> str:
     if rollout.state is RolloutState.DRAFT:
         return "next_draft"
     if rollout.state is RolloutState.PAUSED:
-        return "next_change" if rollout.hold is Hold.CHANGE else "next_paused"
+        return _PAUSED.get(rollout.hold, "next_paused")
     held = rollout.wave is not None and rollout.wave.state is WaveState.HELD
     return "next_held" if held and rollout.state in ACTIVE else ""

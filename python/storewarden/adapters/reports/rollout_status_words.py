@@ -36,6 +36,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "the change does not let work go on: storewarden change show {change}",
         "变更单不允许继续：storewarden change show {change}",
     ),
+    "next_capacity": (
+        "it goes on by itself when that is over; or storewarden rollout abort {number} --reason",
+        "条件满足后自动继续；或 storewarden rollout abort {number} --reason",
+    ),
     "next_paused": (
         "storewarden rollout resume {number}, or abort, each with --reason",
         "storewarden rollout resume {number}，或 abort，均需 --reason",

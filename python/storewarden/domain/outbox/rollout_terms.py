@@ -75,6 +75,7 @@ REPORTS: Mapping[str, Text] = {
     "failed": Text(en="failed", zh="失败"),
     "unreachable": Text(en="not reached", zh="不可达"),
     "unknown": Text(en="nobody knows", zh="不明"),
+    "not_begun": Text(en="not begun", zh="未开始"),
     "busy": Text(en="still at work", zh="仍在执行"),
     "armed": Text(en="changed, waits for its confirmation", zh="已变更，等待确认"),
     "confirmed": Text(en="at the target", zh="达到目标"),
@@ -97,5 +98,6 @@ ORDERS: Mapping[str, Text] = {
     "rollback": Text(en="roll back", zh="回退"),
     "release": Text(en="release", zh="释放"),
     "cancel": Text(en="cancel", zh="取消"),
+    "supersede": Text(en="take its hosts over", zh="接管其主机"),
 }
 """What people may order."""

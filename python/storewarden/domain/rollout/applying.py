@@ -25,6 +25,7 @@ from storewarden.domain.rollout.record import (
     Rollout,
     RolloutState,
     Setback,
+    Stood,
     WaveRecord,
     WaveState,
 )
@@ -89,6 +90,16 @@ def _caught_up(rollout: Rollout, one: Dispatch) -> Mapping[str, int]:
     return {**rollout.caught_up, one.day: rollout.caught_up.get(one.day, 0) + len(one.hosts)}
 
 
+def _not_caught_up(
+    rollout: Rollout, one: Dispatch, reports: Iterable[e.HostReport]
+) -> Mapping[str, int]:
+    """Stragglers whose change was never begun are not among those that a day may have."""
+    unbegun = sum(each.report is e.Report.NOT_BEGUN for each in reports)
+    if not (unbegun and one.day and one.phase is Phase.APPLY):
+        return rollout.caught_up
+    return {**rollout.caught_up, one.day: max(rollout.caught_up.get(one.day, 0) - unbegun, 0)}
+
+
 def _host(rollout: Rollout, name: str) -> HostRecord:
     if name not in rollout.hosts:
         raise ValueError(f"{rollout.number} has no host {name}")
@@ -112,6 +123,7 @@ def _sent(rollout: Rollout, host: HostRecord, one: Dispatch, after: HostState | 
         undos=host.undos + undoes,
         judged=0 if applies else host.judged + (one.phase is Phase.JUDGE),
         touched=host.touched or applies,
+        stood=Stood(state=host.state, since=host.since, phase=host.phase, tries=host.tries),
         hard_stop=one.hard_stop if applies else host.hard_stop,
         setback=(host.setback or one.why) if undoes else host.setback,
     )
@@ -131,7 +143,12 @@ def _reported(rollout: Rollout, event: e.RolloutEvent, what: e.Reported) -> Roll
         setting = Setting(promoted=promoted, goes_back=rollout.rollback is not None, at=event.at)
         changed[name] = outcome(host, one.phase, report, setting)
     left = {key: each for key, each in rollout.dispatches.items() if key != one.id}
-    after = replace(rollout, hosts={**rollout.hosts, **changed}, dispatches=left)
+    after = replace(
+        rollout,
+        hosts={**rollout.hosts, **changed},
+        dispatches=left,
+        caught_up=_not_caught_up(rollout, one, what.reports),
+    )
     return _restored(_counted(rollout, after, changed), event, changed)
 
 

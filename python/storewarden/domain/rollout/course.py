@@ -32,7 +32,12 @@ BACK_OFF = (
 PATIENT = timedelta(hours=1)
 """The same after ``_PATIENT_FROM`` tries: it is off, and comes when it comes."""
 
+SLOW = (timedelta(hours=6), timedelta(days=1))
+"""Between two tries on an untouched host that was silent for a day, and for a week. Nothing is
+owed there, so nobody need be quick; one that was touched is asked every hour for ever."""
+
 _PATIENT_FROM = 8
+_SLOW_FROM = (32, 60)  # tries: about a day of hours, then a week of quarters of a day
 
 
 type _States = dict[HostState, dict[str, HostRecord]]
@@ -49,11 +54,12 @@ def _hosts_of(what: Happening) -> tuple[str, ...]:
     return what.hosts if isinstance(what, HostMoved) else ()
 
 
-def back_off(tries: int) -> timedelta:
-    """How long to wait after so many tries."""
-    if tries >= _PATIENT_FROM:
-        return PATIENT
-    return BACK_OFF[min(max(tries, 1), len(BACK_OFF)) - 1]
+def back_off(tries: int, *, untouched: bool = False) -> timedelta:
+    """How long to wait after so many tries; ``untouched`` hosts are asked ever more seldom."""
+    if tries < _PATIENT_FROM:
+        return BACK_OFF[min(max(tries, 1), len(BACK_OFF)) - 1]
+    slow = sum(tries >= each for each in _SLOW_FROM) if untouched else 0
+    return (PATIENT, *SLOW)[slow]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,7 +157,8 @@ class Course:
         since = host.since
         if since is None or since > self.now or host.tries == 0:
             return True
-        at = since + back_off(host.tries)
+        untouched = host.state is HostState.OFFLINE_UNTOUCHED and not host.touched
+        at = since + back_off(host.tries, untouched=untouched)
         if self.now >= at:
             return True
         self.wake(at)

@@ -13,11 +13,18 @@ from datetime import datetime, timedelta
 
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.dispatching import dispatch_forward
-from storewarden.domain.rollout.events import Approved, Moved, Started
+from storewarden.domain.rollout.events import (
+    Approved,
+    HostMoved,
+    Moved,
+    RollbackBegan,
+    Started,
+)
 from storewarden.domain.rollout.facts import Facts, Step
 from storewarden.domain.rollout.failing import fail
 from storewarden.domain.rollout.holding import hold
-from storewarden.domain.rollout.record import Rollout, RolloutState
+from storewarden.domain.rollout.orders import going_back
+from storewarden.domain.rollout.record import Cause, HostState, Rollout, RolloutState
 from storewarden.domain.rollout.reporting import reported
 from storewarden.domain.rollout.rollback import go_back, work_off
 from storewarden.domain.rollout.settling import settle
@@ -77,9 +84,34 @@ def _withdrawn(course: Course) -> bool:
     """What has not begun does not outlive its change: it would hold its hosts for ever."""
     over = course.facts.change_over
     if over:
-        reason_zh = course.facts.change_zh or "变更单已结束"
-        course.tell(Moved(to=RolloutState.CANCELLED, reason=over, reason_zh=reason_zh))
+        course.tell(Moved(to=RolloutState.CANCELLED, reason=over, reason_zh=_over_zh(course)))
     return bool(over)
+
+
+def _over_zh(course: Course) -> str:
+    return course.facts.change_over_zh or "变更单已结束"
+
+
+def _withdraw(course: Course) -> None:
+    """The same for one that has begun, as long as nothing of it is on any host. What is on some
+    hosts is a person's to decide: the rollout stays paused. Runs under way are waited for, and
+    hosts that nobody knows of are probed first."""
+    over, rollout = course.facts.change_over, course.rollout
+    unsure = course.count(HostState.UNKNOWN)
+    if not over or rollout.dispatches or unsure or any(h.touched for h in rollout.hosts.values()):
+        return
+    why = (
+        f"{over}, and nothing of it is on any host",
+        f"{_over_zh(course)}，未在任何主机上留下变更",
+    )
+    if any(host.rounds for host in rollout.hosts.values()):  # there was something, and is no more
+        began = RollbackBegan(cause=Cause.ORDER, reason=why[0], reason_zh=why[1])
+        course.tell(*going_back(rollout, began))
+        return
+    left = tuple(host.name for host in course.hosts(HostState.ATTENTION))
+    if left:  # nobody could release them afterwards
+        course.tell(HostMoved(hosts=left, to=HostState.SKIPPED, reason=why[0], reason_zh=why[1]))
+    course.tell(Moved(to=RolloutState.CANCELLED, reason=why[0], reason_zh=why[1]))
 
 
 def _approve(course: Course) -> None:
@@ -107,7 +139,7 @@ def _start(course: Course) -> None:
 
 type _Rule = Callable[[Course], None]
 
-_FORWARD: tuple[_Rule, ...] = (fail, settle, hold, move_wave, dispatch_forward)
+_FORWARD: tuple[_Rule, ...] = (_withdraw, fail, settle, hold, move_wave, dispatch_forward)
 _RULES: Mapping[RolloutState, tuple[_Rule, ...]] = {
     RolloutState.DRAFT: (_approve,),
     RolloutState.APPROVED: (_start,),

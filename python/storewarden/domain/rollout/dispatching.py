@@ -182,7 +182,6 @@ def admission(
         unavailable={*own, *silent, *away},
         unreachable=silent | {name for name, busy in away.items() if busy.silent},
         budgets=course.rollout.spec.budgets,
-        consent=facts.consent,
         own=own | silent,
         limit=limit,
     )

@@ -44,6 +44,7 @@ class Report(StrEnum):
     FAILED = "failed"  # the phase failed; what that means for the host, a probe says
     UNREACHABLE = "unreachable"  # no connection
     UNKNOWN = "unknown"  # the run ended in its middle
+    NOT_BEGUN = "not_begun"  # PREFLIGHT, APPLY: its run was never started; nothing was asked of it
     BUSY = "busy"  # PROBE: something of ours still works there
     ARMED = "armed"  # PROBE: changed or half changed, the dead man runs, nothing works on it
     CONFIRMED = "confirmed"  # PROBE: its restore point is confirmed: it is at the target

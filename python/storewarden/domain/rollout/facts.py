@@ -49,21 +49,23 @@ class Facts:
     """The world at the moment of a decision.
 
     ``change`` is why the change does not let work go on ("" when it does; ``change_approved``
-    whether it is approved at all); ``frozen`` why everything stands still ("" for nothing);
-    ``windows`` by store, of the present wave and of all stragglers (a store that is missing may
-    not begin); ``groups`` maps each host of the rollout to its failure groups
+    whether it is approved at all; ``change_ends`` when its own window is over, None where it has
+    none: afterwards nothing begins any more); ``frozen`` why everything stands still ("" for
+    nothing); ``windows`` by store, of the present wave and of all stragglers (a store that is
+    missing may not begin); ``groups`` maps each host of the rollout to its failure groups
     (``domain.capacity`` names them); ``members`` maps a group to all hosts of the estate in it;
     ``unavailable`` are hosts outside of this rollout's own account; ``traded`` is how long the
     stores of the wave have been open since its soak began; ``verdicts`` are the gates' answers
     when they were just asked, else None; ``wave`` is the one that these two are about (0: the
     present one); ``alive`` are dispatches whose run is known to live, ``gone`` those that neither
-    live nor have a result; ``consent`` names groups with one member that may stand still.
+    live nor have a result.
     """
 
     change: str = ""
     change_approved: bool = True
     change_over: str = ""
     """Why nothing will ever be done on the change any more; "" while something may."""
+    change_ends: datetime | None = None
     frozen: str = ""
     windows: Mapping[str, StoreWindow] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -75,8 +77,8 @@ class Facts:
     gone: frozenset[str] = frozenset()
     day: str = ""  # the site's date, for what is counted per day
     wave: int = 0
-    consent: frozenset[str] = frozenset()
-    change_zh: str = ""  # ``change`` and ``frozen`` in Chinese, where somebody can say them
+    change_zh: str = ""  # the same in Chinese, where somebody can say it
+    change_over_zh: str = ""
     frozen_zh: str = ""
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds a rollout: a freeze, its change, its windows, or a network that is all silent.
+"""What holds a rollout: a freeze, its change, its windows, a wave that could not be taken back in
+time, or a network that is all silent.
 
 Holding dispatches nothing new. What was begun goes on: hosts are verified until their hard stop
-and then taken back, undo and soak run in any state. A hold that has its reason in the calendar
-or in the change ends by itself; a pause that a person, or the silence of all hosts, has made does
-not.
+and then taken back, undo and soak run in any state. A hold that has its reason in the calendar, in
+the change or in numbers ends by itself; a pause that a person, or the silence of all hosts, has
+made does not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.events import Moved
+from storewarden.domain.rollout.exposure import exposure_refusal
 from storewarden.domain.rollout.record import (
     Hold,
     HostRecord,
@@ -49,9 +51,7 @@ def hold(course: Course) -> None:
                 hold=Hold.CHANGE,
             )
         )
-    elif _silent_network(course):
-        pass
-    else:
+    elif not (_silent_network(course) or _too_exposed(course)):
         _windows(course)
 
 
@@ -76,11 +76,11 @@ def missing(course: Course, wave: WaveRecord) -> list[HostRecord]:
 def _paused(course: Course) -> None:
     rollout = course.rollout
     course.wait(rollout.held or "it is paused", rollout.held_zh or "已暂停")
-    if rollout.hold is not Hold.CHANGE:
-        return
-    if not course.facts.change:
+    if rollout.hold is Hold.CHANGE and not course.facts.change:
         _run(course, "its change goes on", "其变更单已恢复")
-    else:
+    elif rollout.hold is Hold.CAPACITY and exposure_refusal(rollout, course.facts) is None:
+        _run(course, "the wave could be taken back in time now", "该波现可按时回退")
+    elif rollout.hold in (Hold.CHANGE, Hold.CAPACITY):
         course.wake(course.now + ASK_AGAIN)
 
 
@@ -128,6 +128,17 @@ def _silent_network(course: Course) -> bool:
             hold=Hold.NETWORK,
         )
     )
+    return True
+
+
+def _too_exposed(course: Course) -> bool:
+    """Before a wave opens it is asked again whether all that is exposed then could be taken back
+    in time: the estate, and how long an undo takes, may be others than at the start."""
+    against = exposure_refusal(course.rollout, course.facts)
+    if against is None:
+        return False
+    why, why_zh = against
+    course.tell(Moved(to=RolloutState.PAUSED, reason=why, reason_zh=why_zh, hold=Hold.CAPACITY))
     return True
 
 

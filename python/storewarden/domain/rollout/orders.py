@@ -64,6 +64,7 @@ class _Asked:
     now: datetime
     host: str = ""
     newer: str = ""
+    wanted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,18 @@ class _No:
     reason: str
     reason_zh: str
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Whether somebody may give an order (``authority``): ``against`` is why not, in English and
+    Chinese. ``wanted`` is how many people more have to promote the wave: until they have, a
+    promotion is recorded and changes nothing."""
+
+    against: tuple[str, str] | None = None
+    wanted: int = 0
+
+
+_FREE = Leave()
 
 type _Answer = tuple[Happening, ...] | _No
 
@@ -86,29 +99,51 @@ def order(
     *,
     host: str = "",
     newer: str = "",
+    leave: Leave = _FREE,
 ) -> tuple[RolloutEvent, ...]:
     """The events of an order: ``Ordered`` first, with its refusal when it is refused.
 
     ``order`` is one of ``ORDERS``; ``host`` is needed by a release; ``newer`` names a younger
-    rollout that has, or works on, some of its hosts. Never raises for what people ask.
+    rollout that has, or works on, some of its hosts; ``leave`` is whether this person may give
+    it. Never raises for what people ask.
     """
     asked = _Asked(
-        rollout=rollout, order=order, by=by, why=why.strip(), now=now, host=host, newer=newer
+        rollout=rollout,
+        order=order,
+        by=by,
+        why=why.strip(),
+        now=now,
+        host=host,
+        newer=newer,
+        wanted=leave.wanted,
     )
     answer = _answer(asked)
-    refused = isinstance(answer, _No)
-    first = Ordered(
-        order=order,
+    if leave.against is not None and not isinstance(answer, _No):
+        answer = _No(*leave.against)
+    if isinstance(answer, _No):
+        return (_refused(asked, answer),)
+    told = (Ordered(order=order, reason=asked.why, host=host), *answer)
+    return tuple(RolloutEvent(number=rollout.number, at=now, by=by, what=what) for what in told)
+
+
+def refused_order(
+    rollout: Rollout, order: str, by: str, why: str, now: datetime, *, against: tuple[str, str]
+) -> RolloutEvent:
+    """An order that was not taken, whatever the rollout's state: it is recorded, with who tried."""
+    asked = _Asked(rollout=rollout, order=order, by=by, why=why.strip(), now=now)
+    return _refused(asked, _No(*against))
+
+
+def _refused(asked: _Asked, no: _No) -> RolloutEvent:
+    what = Ordered(
+        order=asked.order,
         reason=asked.why,
-        host=host,
-        accepted=not refused,
-        refusal=answer.reason if isinstance(answer, _No) else "",
-        refusal_zh=answer.reason_zh if isinstance(answer, _No) else "",
+        host=asked.host,
+        accepted=False,
+        refusal=no.reason,
+        refusal_zh=no.reason_zh,
     )
-    rest = () if isinstance(answer, _No) else answer
-    return tuple(
-        RolloutEvent(number=rollout.number, at=now, by=by, what=what) for what in (first, *rest)
-    )
+    return RolloutEvent(number=asked.rollout.number, at=asked.now, by=asked.by, what=what)
 
 
 def refusal_of(events: tuple[RolloutEvent, ...]) -> Ordered | None:
@@ -165,6 +200,11 @@ def _resume(asked: _Asked) -> _Answer:
         return _No("it is not paused" if not rollout.held else what, "未处于暂停状态")
     if rollout.hold is Hold.CHANGE:
         return _No(f"its change does not let it: {rollout.held}", "其变更单当前不允许继续")
+    if rollout.hold is Hold.CAPACITY:
+        return _No(
+            f"it goes on by itself when that is over: {rollout.held}",
+            f"条件满足后自动继续：{rollout.held_zh or rollout.held}",
+        )
     return (Moved(to=RolloutState.RUNNING, reason=asked.why, reason_zh=asked.why),)
 
 
@@ -187,7 +227,7 @@ def _promote(asked: _Asked) -> _Answer:
             "release them by name first",
             f"第 {wave.number} 波有 {len(open_)} 台主机未验证（{names}），须先逐台释放",
         )
-    return promotion(rollout, wave, asked.why, asked.why)
+    return () if asked.wanted > 0 else promotion(rollout, wave, asked.why, asked.why)
 
 
 def promotion(rollout: Rollout, wave: WaveRecord, why: str, why_zh: str) -> tuple[Happening, ...]:
@@ -226,7 +266,7 @@ def _rollback(asked: _Asked) -> _Answer:
         return _No(
             f"{asked.newer} has changed, or holds, some of its hosts since:"
             " take that one back first",
-            f"{asked.newer} 之后已变更或占用其中的主机，须先回退该上线",
+            f"{asked.newer} 之后已变更或占用其中的主机，须先回退该发布",
         )
     if rollout.ended is None or asked.now - rollout.ended > PACK_LIFE:
         days = PACK_LIFE.days

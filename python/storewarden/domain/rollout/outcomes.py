@@ -4,6 +4,9 @@
 A report that its phase does not know is no answer: the host is UNKNOWN, and a probe decides. So
 is one whose run was lost, or that failed: a failed task says nothing about the host. "At target"
 and "restored" come from reports that looked at the host's fingerprint, and from nothing else (I2).
+
+A run that was never started (it waited too long for a free one, or the kill switch came first)
+leaves its hosts as they stood: no try, no round is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from storewarden.domain.rollout.events import HostReport, Report
-from storewarden.domain.rollout.record import HostRecord, HostState, Phase, Setback
+from storewarden.domain.rollout.record import HostRecord, HostState, Phase, Setback, Stood
 
 OUTCOMES: Mapping[tuple[Phase, Report], HostState] = {
     (Phase.PREFLIGHT, Report.READY): HostState.CAPTURED,
@@ -22,6 +25,8 @@ OUTCOMES: Mapping[tuple[Phase, Report], HostState] = {
     (Phase.PREFLIGHT, Report.FAILED): HostState.PLANNED,  # nothing is changed in a preflight
     (Phase.PREFLIGHT, Report.BUSY): HostState.PLANNED,
     (Phase.PREFLIGHT, Report.UNREACHABLE): HostState.OFFLINE_UNTOUCHED,
+    (Phase.PREFLIGHT, Report.NOT_BEGUN): HostState.PLANNED,  # or as it stood: see below
+    (Phase.APPLY, Report.NOT_BEGUN): HostState.CAPTURED,
     (Phase.APPLY, Report.APPLIED): HostState.VERIFYING,
     (Phase.APPLY, Report.RESTORED): HostState.RESTORED,
     (Phase.APPLY, Report.RESIDUE): HostState.ATTENTION,
@@ -64,16 +69,50 @@ class Setting:
 
 def outcome(host: HostRecord, phase: Phase, report: HostReport, setting: Setting) -> HostRecord:
     """The host after the report of a phase."""
+    if report.report is Report.NOT_BEGUN and (phase, report.report) in OUTCOMES:
+        return _as_it_stood(host, phase, report, setting)
+    state = _state(host, phase, report, setting)
     after = replace(
         host,
-        state=_state(host, phase, report, setting),
+        state=state,
         since=setting.at,
         dispatch="",
+        tries=_tries(host, state),
+        stood=None,
         setback=_setback(host, phase, report.report, setting),
         reason=report.reason,
         reason_zh=report.reason_zh,
     )
     return _EFFECTS[phase](after, report, setting)
+
+
+def _as_it_stood(
+    host: HostRecord, phase: Phase, report: HostReport, setting: Setting
+) -> HostRecord:
+    """The host without the dispatch that came to nothing."""
+    stood = host.stood or Stood(state=OUTCOMES[phase, report.report], since=setting.at)
+    after = replace(
+        host,
+        state=stood.state,
+        since=stood.since,
+        phase=stood.phase,
+        tries=stood.tries,
+        dispatch="",
+        stood=None,
+        reason=report.reason,
+        reason_zh=report.reason_zh,
+    )
+    if phase is not Phase.APPLY:
+        return after
+    rounds = max(host.rounds - 1, 0)
+    return replace(after, rounds=rounds, touched=bool(host.beneath), hard_stop=None)
+
+
+def _tries(host: HostRecord, state: HostState) -> int:
+    """A silent host that answers, and is not fit, has its first try: calls that nobody answered
+    are no preflights that failed."""
+    silent = host.stood is not None and host.stood.state is HostState.OFFLINE_UNTOUCHED
+    return 1 if silent and state is HostState.PLANNED else host.tries
 
 
 def _state(host: HostRecord, phase: Phase, report: HostReport, setting: Setting) -> HostState:

@@ -102,6 +102,18 @@ class Hold(StrEnum):
     ORDER = "order"  # a person: only a person lets it go on
     CHANGE = "change"  # its change does not let work go on: goes on when that does
     NETWORK = "network"  # all hosts of a wave are silent: a person looks
+    CAPACITY = "capacity"  # the next wave could not be taken back in time: goes on when it could
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stood:
+    """How a host stood when it was dispatched. A run that never began leaves it so again: to wait
+    for a free run is no try, and does not make its restore point younger."""
+
+    state: HostState
+    since: datetime | None = None
+    phase: Phase | None = None
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +148,7 @@ class HostRecord:
     verified: datetime | None = None  # when it was confirmed
     setback: Setback = Setback.NONE
     hard_stop: datetime | None = None  # until when it must be verified, or is undone
+    stood: Stood | None = None  # as long as it is busy: how it stood before
     seconds: float | None = None  # that its change took
     undo_seconds: float | None = None
     restored_at: datetime | None = None

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from storewarden.domain.capacity.admit import Refusal
+from storewarden.domain.capacity.groups import WORK, kind_of
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.dispatching import (
     CAPACITY_AGAIN,
@@ -119,7 +120,7 @@ def _settle(course: Course) -> None:
             hosts=ready,
             to=HostState.PLANNED,
             reason="the rollout goes back: not changed any more",
-            reason_zh="上线正在回退，不再变更",
+            reason_zh="发布正在回退，不再变更",
         )
         course.tell(moved)
     give_up_probing(course)
@@ -145,8 +146,21 @@ def _dispatch(course: Course) -> None:
     answer = admission(course, standing, limit=free * course.rollout.spec.shard)
     hosts = [course.rollout.hosts[name] for name in answer.admitted]
     send(course, Batch(phase=Phase.UNDO, hosts=hosts))
+    _look_for_silent(course, answer.refused)
     if not course.rollout.dispatches:
         _blocked(course, answer.refused)
+
+
+def _look_for_silent(course: Course, refused: Mapping[str, Refusal]) -> None:
+    """An untouched host that could not be reached may be in somebody's way: is it back? Nothing is
+    begun on it any more, so nobody else would ask. One shard at a time, in a lane that is left."""
+    groups = {each.group for each in refused.values() if each.group}
+    counting = [group for group in groups if kind_of(group) not in WORK]
+    near = {name for group in counting for name in course.facts.members.get(group, ())}
+    silent = [host for host in course.idle(HostState.OFFLINE_UNTOUCHED) if host.name in near]
+    asked = [host for host in silent if host.phase is not Phase.PROBE or course.due(host)]
+    if not any(one.phase is Phase.PROBE for one in course.rollout.dispatches.values()):
+        send(course, Batch(phase=Phase.PROBE, hosts=asked[: course.rollout.spec.shard]))
 
 
 def _blocked(course: Course, refused: Mapping[str, Refusal]) -> None:

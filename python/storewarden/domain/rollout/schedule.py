@@ -18,7 +18,8 @@ from typing import Protocol
 
 from storewarden.domain.capacity.budgets import Budgets
 from storewarden.domain.capacity.groups import GroupKind, cap, members_of
-from storewarden.domain.capacity.undo import UndoCapacity, longest_chain, undo_capacity
+from storewarden.domain.capacity.undo import UndoCapacity, longest_chain
+from storewarden.domain.rollout.exposure import undo_of
 from storewarden.domain.rollout.plan import Plan
 from storewarden.domain.rollout.record import HostRecord, WaveRecord
 from storewarden.domain.rollout.schedule_work import Queue, StoreWork, Worked, Working
@@ -164,9 +165,7 @@ def _undo(
     exposed: int, counts: Mapping[str, int], spec: RolloutSpec, estate: Estate
 ) -> UndoCapacity:
     """What it takes to take back everything that is exposed after a wave."""
-    chain = longest_chain(_redundant(counts), estate.members, spec.budgets)
-    at_once = min(spec.at_once, max(spec.budgets.site, 1))
-    return undo_capacity(exposed, at_once, spec.timing.undo, chain)
+    return undo_of(exposed, counts, estate.members, spec, spec.timing.undo)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,13 @@
 
 They are caught up with after the rollout, each through a preflight of its own, in its own store's
 window, within the budgets, so many per day, with the versions that everybody else got. Who
-has not answered for the whole expiry becomes a debt with a ticket.
+has not answered for the whole expiry becomes a debt with a ticket; so does everybody who is left
+when the change's own window, or the change itself, is over: nothing more may be begun for it.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.dispatching import (
@@ -46,20 +49,35 @@ def _expire(course: Course) -> None:
     late = tuple(host.name for host in course.idle(*_WAITING))
     if not late:
         return
-    if course.now < over:
+    why = _no_more(course, over)
+    if why is None:
         course.wake(over)
         return
-    days = rollout.spec.stragglers.expiry.days
     course.tell(
         HostMoved(
             hosts=late,
             to=HostState.SKIPPED,
-            reason=f"not reached for {days} days",
-            reason_zh=f"{days} 天内无法连接",
-            debt=f"not reached for {days} days: it was not changed",
-            debt_zh=f"{days} 天内无法连接：未变更",
+            reason=why[0],
+            reason_zh=why[1],
+            debt=f"{why[0]}: it was not changed",
+            debt_zh=f"{why[1]}：未变更",
         )
     )
+
+
+def _no_more(course: Course, over: datetime) -> tuple[str, str] | None:
+    """Why stragglers are waited for no longer; None as long as they are."""
+    facts, days = course.facts, course.rollout.spec.stragglers.expiry.days
+    if course.now >= over:
+        return f"not reached for {days} days", f"{days} 天内无法连接"
+    if facts.change_over:
+        return facts.change_over, facts.change_over_zh or "变更单已结束"
+    if facts.change_ends is None:
+        return None
+    if course.now >= facts.change_ends:
+        return "not reached before the change's window ended", "变更窗口结束前无法连接"
+    course.wake(facts.change_ends)
+    return None
 
 
 def _begin(course: Course) -> None:

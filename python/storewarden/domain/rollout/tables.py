@@ -50,6 +50,7 @@ _IN_ORDER = tuple(state for state in R if state in ACTIVE)  # a set has none, an
 _BEGUN: Mapping[tuple[R, R], str] = {
     **{(state, R.ABORTING): "abort, rollback, gate or hosts failed" for state in _IN_ORDER},
     **{(state, R.SUPERSEDED): "a newer rollout took over" for state in _IN_ORDER},
+    **{(state, R.CANCELLED): "its change is over, no host was touched" for state in _IN_ORDER},
 }
 
 ROLLOUT: Mapping[tuple[RolloutState, RolloutState], str] = {
@@ -125,6 +126,7 @@ HOST: Mapping[tuple[H, H], str] = {
     (H.CAPTURED, H.PLANNED): "waited too long: a fresh preflight",
     (H.CAPTURED, H.APPLYING): "change dispatched",
     (H.APPLYING, H.VERIFYING): "changed, dead man armed",
+    (H.APPLYING, H.CAPTURED): "its run was never begun",
     (H.APPLYING, H.RESTORED): "failed and restored",
     (H.APPLYING, H.UNKNOWN): "failed, or its run was lost",
     (H.APPLYING, H.OFFLINE_TOUCHED): "not reached",
@@ -148,6 +150,10 @@ HOST: Mapping[tuple[H, H], str] = {
     **{(state, H.UNDOING): "undo dispatched" for state in _TAKEN_BACK},
     **{(H.UNKNOWN, state): "a probe found it so" for state in _FOUND},
     **{(H.OFFLINE_TOUCHED, state): "a probe found it so" for state in _FOUND},
+    **{(H.OFFLINE_UNTOUCHED, state): "a probe found it so" for state in _FOUND},
+    (H.OFFLINE_UNTOUCHED, H.UNKNOWN): "a probe reaches it, but cannot tell",
+    (H.OFFLINE_UNTOUCHED, H.OFFLINE_TOUCHED): "a probe cannot reach it, an older change is on it",
+    (H.OFFLINE_UNTOUCHED, H.ATTENTION): "something could not be put back",
     **{(state, H.ATTENTION): "tried too often" for state in _LEFT_ALONE},
     (H.UNKNOWN, H.ATTENTION): "tried too often, or something could not be put back",
     (H.OFFLINE_TOUCHED, H.ATTENTION): "something could not be put back",
@@ -172,7 +178,11 @@ PHASES: Mapping[Phase, tuple[frozenset[RolloutState], frozenset[H], H | None]] =
     ),
     Phase.JUDGE: (ACTIVE | {R.COMPLETED_WITH_STRAGGLERS}, frozenset({H.VERIFYING}), None),
     Phase.UNDO: (_WORKING, frozenset(_TAKEN_BACK), H.UNDOING),
-    Phase.PROBE: (_WORKING, frozenset({H.UNKNOWN, H.OFFLINE_TOUCHED}), None),
+    Phase.PROBE: (
+        _WORKING,
+        frozenset({H.UNKNOWN, H.OFFLINE_TOUCHED, H.OFFLINE_UNTOUCHED}),
+        None,
+    ),
 }
 """Per phase: the rollout's states in which it may be dispatched, the host's states from which, and
 the state that it brings the host into (None: it stays where it is)."""

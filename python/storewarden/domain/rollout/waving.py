@@ -29,6 +29,7 @@ from storewarden.domain.rollout.holding import missing
 from storewarden.domain.rollout.orders import going_back, promotion
 from storewarden.domain.rollout.record import (
     Cause,
+    HostRecord,
     HostState,
     RolloutState,
     WaveRecord,
@@ -89,7 +90,9 @@ def _work(course: Course, wave: WaveRecord) -> None:
     open_ += sum(bool(host.dispatch) or not host.debt for host in silent)
     open_ -= _blocked(course, wave)
     needed = missing(course, wave)
-    if open_ or needed:
+    if needed and _too_late(course, wave):
+        _give_silent_up(course, needed)
+    elif open_ or needed:
         _say_open(course, wave, open_, len(needed))
     elif course.count(HostState.SOAKING, wave=number):
         _go(course, wave, WaveState.SOAKING, "every host is verified or set aside", "均已处理")
@@ -98,6 +101,37 @@ def _work(course: Course, wave: WaveRecord) -> None:
     else:
         why = "no host of it could be verified: a person has to look"
         _go(course, wave, WaveState.HELD, why, "没有主机通过验证，须人工处理")
+
+
+def _too_late(course: Course, wave: WaveRecord) -> bool:
+    """Whether a wave need not wait for silent hosts any more: the change's own window is over, so
+    nothing could be begun on them, or they were asked for as long as stragglers are. Other hosts
+    that are worked on come to their end first, and a person who has paused the rollout decides
+    first."""
+    rollout, ends, now = course.rollout, course.facts.change_ends, course.now
+    expiry = (wave.began or now) + rollout.spec.stragglers.expiry
+    over = expiry if ends is None else min(ends, expiry)
+    if rollout.dispatches or rollout.state is RolloutState.PAUSED:
+        return False
+    if now < over:
+        course.wake(over)
+    return now >= over
+
+
+def _give_silent_up(course: Course, silent: Sequence[HostRecord]) -> None:
+    """They are asked no more: each is a debt of the rollout, and the wave goes on without them."""
+    debt = "not reached in the time of its change: it was not changed"
+    debt_zh = "变更期限内无法连接：未变更"
+    course.tell(
+        HostMoved(
+            hosts=tuple(host.name for host in silent),
+            to=HostState.SKIPPED,
+            reason=debt,
+            reason_zh=debt_zh,
+            debt=debt,
+            debt_zh=debt_zh,
+        )
+    )
 
 
 def _blocked(course: Course, wave: WaveRecord) -> int:
@@ -182,21 +216,21 @@ def _judge(course: Course, wave: WaveRecord) -> None:
     verdicts = course.verdicts(wave)
     if verdicts is None:
         course.ask_gates = wave.number
-        course.wait(f"the gates of wave {wave.number}", f"第 {wave.number} 波的关卡判定")
+        course.wait(f"the gates of wave {wave.number}", f"第 {wave.number} 波的门禁判定")
         return
     course.tell(Judged(wave=wave.number, verdicts=verdicts))
     answer = worst(verdicts)
     if answer is Outcome.FAIL:
         _go_back(course, [each for each in verdicts if _harm(each)])
     elif answer is Outcome.PASS:
-        course.tell(*promotion(course.rollout, wave, "every gate passed", "所有关卡通过"))
+        course.tell(*promotion(course.rollout, wave, "every gate passed", "所有门禁通过"))
     else:
         _cannot_tell(course, wave, [v for v in verdicts if v.outcome is Outcome.HOLD])
 
 
 def _cannot_tell(course: Course, wave: WaveRecord, holds: Sequence[Verdict]) -> None:
     why = holds[0].reason if holds else "no gate was asked"
-    why_zh = (holds[0].reason_zh or why) if holds else "没有任何关卡"
+    why_zh = (holds[0].reason_zh or why) if holds else "没有任何门禁"
     kinds = {gate.name: gate.kind for gate in course.rollout.spec.gates}
     person = bool(holds) and all(kinds.get(each.gate) == APPROVAL for each in holds)
     if person or wave.extended >= course.rollout.spec.extensions:
@@ -216,7 +250,7 @@ def _held(course: Course, wave: WaveRecord) -> None:
             _go_back(course, [each for each in verdicts if _harm(each)])
             return
         if answer is Outcome.PASS and proven and course.rollout.state is RolloutState.RUNNING:
-            course.tell(*promotion(course.rollout, wave, "every gate passes now", "关卡已通过"))
+            course.tell(*promotion(course.rollout, wave, "every gate passes now", "门禁已通过"))
             return
     course.wait(
         f"wave {wave.number} waits for a person: promote it, or roll back",
@@ -234,7 +268,7 @@ def _go_back(course: Course, against: Sequence[Verdict]) -> None:
     began = RollbackBegan(
         cause=Cause.GATE,
         reason=f"gate {first.gate}: {first.reason}",
-        reason_zh=f"关卡 {first.gate}：{first.reason_zh or first.reason}",
+        reason_zh=f"门禁 {first.gate}：{first.reason_zh or first.reason}",
     )
     course.tell(*going_back(course.rollout, began))
 
@@ -274,5 +308,5 @@ def finish(course: Course) -> None:
     there += [h for h in course.idle(HostState.SKIPPED) if h.touched and not h.debt]
     names = tuple(host.name for host in there)
     if names:
-        final = ("the rollout is over", "上线已结束")
+        final = ("the rollout is over", "发布已结束")
         course.tell(HostMoved(hosts=names, to=HostState.FINAL, reason=final[0], reason_zh=final[1]))
