@@ -13,6 +13,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.release.arriving i
     ARCHIVE,
     refusal,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.release.standby import LEAVE, START
 from ansible_collections.storewarden.ops.plugins.module_utils.signatures.bad_signature import (
     BadSignature,
 )
@@ -37,10 +38,13 @@ _SPEC = {
     "user": {"type": "str", "default": "root"},
     "unit": {"type": "str", "default": ""},
     "unit_action": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+    "standby": {"type": "str", "choices": [LEAVE, START], "default": LEAVE},
     "strip": {"type": "int", "default": 0},
     "stage": {"type": "path", "required": True},
 }
-_PASSED_ON = ("version", "sha256", "root", "user", "unit", "unit_action", "strip", "stage")
+_PASSED_ON = (
+    *("version", "sha256", "root", "user", "unit", "unit_action", "standby", "strip", "stage"),
+)
 _DIGEST = 64
 
 

@@ -12,7 +12,8 @@ version_added: 0.3.0
 description:
   - Starts a command as a named unit of the host, or finds the one that was started under that
     name before; a name stands for one command, which runs once.
-  - The result and the output stay on the host until they are forgotten.
+  - The result and the output stay on the host until they are forgotten. Of a long output the first
+    MiB and the last 3 MiB stay, with a line in between that says so.
   - Inside of a payload it extends the restore point while the command runs, and registers it as
     what an undo has to stop first.
 author:
@@ -91,8 +92,8 @@ RETURN = r"""
 job:
   description: >-
     C(id), C(state) (V(absent), V(running), V(finished), V(lost)), C(rc), C(unit), C(pid),
-    C(seconds), C(began_at), C(ended_at), C(timed_out), C(adopted), C(argv) and C(log), its last
-    lines.
+    C(seconds), C(began_at), C(ended_at), C(timed_out), C(adopted), C(argv), C(log), its last
+    lines, and C(left_out), how many bytes are missing in the middle of the log on the host.
   returned: always
   type: dict
 msg:

@@ -62,6 +62,13 @@ options:
     type: str
     choices: [restart, reload]
     default: restart
+  standby:
+    description:
+      - Whether a unit that is stopped stays so (V(leave)). It does where a release is in use, and
+        where it is disabled or masked; one that failed is no standby.
+    type: str
+    choices: [leave, start]
+    default: leave
   strip:
     description: Leading parts of every name in the archive that are left out.
     type: int
@@ -102,6 +109,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.release.arriving i
     judged,
     looked,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.release.standby import LEAVE, START
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 SPEC = {
@@ -114,6 +122,7 @@ SPEC = {
     "user": {"type": "str", "default": "root"},
     "unit": {"type": "str", "default": ""},
     "unit_action": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+    "standby": {"type": "str", "choices": [LEAVE, START], "default": LEAVE},
     "strip": {"type": "int", "default": 0},
     "stage": {"type": "path"},
     "work": {"type": "dict"},

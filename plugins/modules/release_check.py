@@ -38,6 +38,12 @@ options:
     description: Seconds that the unit must stay up without having been started again.
     type: float
     default: 3.0
+  stage:
+    description:
+      - The payload's folder on the host. A unit that was on standby in preflight, and is noted
+        there, may be stopped still.
+    type: path
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -54,6 +60,10 @@ ok:
   description: Whether all is good.
   returned: success
   type: bool
+standby:
+  description: Whether the unit is stopped as it was before, so that it cannot be asked anything.
+  returned: success
+  type: bool
 probes:
   description: An entry per question with C(name), C(ok) and C(detail) by language.
   returned: success
@@ -63,7 +73,8 @@ probes:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.storewarden.ops.plugins.module_utils.release.places import Places
-from ansible_collections.storewarden.ops.plugins.module_utils.release.seeing import probes
+from ansible_collections.storewarden.ops.plugins.module_utils.release.seeing import Watched, look
+from ansible_collections.storewarden.ops.plugins.module_utils.release.standby import noted
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 from ansible_collections.storewarden.ops.plugins.module_utils.staging.unfit import Unfit
 
@@ -75,6 +86,7 @@ def main():
             "root": {"type": "path", "required": True},
             "unit": {"type": "str", "default": ""},
             "settle": {"type": "float", "default": 3.0},
+            "stage": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -83,8 +95,11 @@ def main():
         places = Places(given["root"])
     except Unfit as no:
         module.fail_json(msg=str(no))
-    found = probes(places, Host(), given["version"], given["unit"], given["settle"])
-    module.exit_json(changed=False, ok=all(one["ok"] for one in found), probes=found)
+    standby = bool(given["stage"] and noted(given["stage"]))
+    watched = Watched(given["unit"], standby, given["settle"])
+    probes, stopped = look(places, Host(), given["version"], watched)
+    good = all(one["ok"] for one in probes)
+    module.exit_json(changed=False, ok=good, probes=probes, standby=stopped)
 
 
 if __name__ == "__main__":

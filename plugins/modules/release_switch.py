@@ -56,6 +56,12 @@ options:
     type: str
     choices: [restart, reload]
     default: restart
+  standby:
+    description:
+      - Whether a unit that was stopped on purpose, as the preflight noted it in O(stage), stays so.
+    type: str
+    choices: [leave, start]
+    default: leave
   strip:
     description: Leading parts of every name in the archive that are left out.
     type: int
@@ -86,7 +92,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 release:
-  description: C(version), C(before), C(unpacked), C(switched), C(unit) (what was done), C(removed).
+  description:
+    - C(version), C(before), C(unpacked), C(switched), C(unit) (what was done, or V(left stopped)),
+      C(removed).
   returned: success
   type: dict
 reason:
@@ -104,6 +112,11 @@ from ansible_collections.storewarden.ops.plugins.module_utils.release.arriving i
 from ansible_collections.storewarden.ops.plugins.module_utils.release.places import (
     Places,
     checked_version,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.release.standby import (
+    LEAVE,
+    START,
+    noted,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.release.standing import Wanted
 from ansible_collections.storewarden.ops.plugins.module_utils.release.switching import Order, Switch
@@ -125,6 +138,7 @@ SPEC = {
     "user": {"type": "str", "default": "root"},
     "unit": {"type": "str", "default": ""},
     "unit_action": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+    "standby": {"type": "str", "choices": [LEAVE, START], "default": LEAVE},
     "strip": {"type": "int", "default": 0},
     "keep": {"type": "int", "default": 3},
     "point": {"type": "dict", "default": {}},
@@ -137,9 +151,11 @@ def order(given):
         given["sha256"].lower(),
         given["unit"],
         given["unit_action"],
+        given["standby"],
     )
     archive = os.path.join(given["stage"], ARCHIVE)
-    return Order(wanted, archive, given["user"], given["strip"], given["keep"])
+    standby = noted(given["stage"])
+    return Order(wanted, archive, given["user"], given["strip"], given["keep"], standby)
 
 
 def main():

@@ -7,7 +7,7 @@ before the command starts: without it, the command has never run. ``result.json`
 before this process ends: whoever comes later reads there how it ended.
 
 The log is the command's own file and no pipe through here: it does not suffer when this
-process dies.
+process dies. Its beginning and its end are kept: a command that goes wild does not fill the disk.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 _GENTLE = 10.0  # seconds between TERM and KILL
 _LOOK = 0.2
 _ROOM = 16 * 1024  # for the result and the folder's entry
+_MIB = 1024 * 1024
+_HEAD, _TAIL = 1 * _MIB, 3 * _MIB  # bytes of a log that are kept
+_HOLE = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE of linux/falloc.h
 
 
 def write_json(path: str, value: Any) -> None:
@@ -66,6 +69,70 @@ def born(pid: int) -> str:
     return "" if words[0] in ("Z", "X") else words[19]
 
 
+class Log:
+    """The command's output in a file of limited size.
+
+    While the command writes, the middle is given back to the disk: no byte is moved, nothing that
+    is written meanwhile is lost. When it has ended, the file is closed up, and says so.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._given = _HEAD  # back to the disk, up to here
+        self._can = True
+
+    def limited(self) -> None:
+        """A file system that cannot do it has the whole log until the command ends."""
+        try:
+            end = (os.stat(self._path).st_size - _TAIL) // _MIB * _MIB
+            if self._can and end > self._given:
+                _give_back(self._path, self._given, end - self._given)
+                self._given = end
+        except (OSError, ImportError, AttributeError):
+            self._can = False
+
+    def closed_up(self) -> int:
+        """Bytes that were left out between the first lines and the last ones."""
+        try:
+            if os.stat(self._path).st_size <= _HEAD + _TAIL:
+                return 0
+            with open(self._path, "r+b") as log:
+                return _closed_up(log)
+        except OSError:
+            return self._given - _HEAD
+
+
+def _give_back(path: str, begin: int, length: int) -> None:
+    """OSError where the file system has no holes; ImportError, AttributeError without the call."""
+    import ctypes  # rarely needed, and not part of the smallest Pythons
+
+    library = ctypes.CDLL(None, use_errno=True)
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        place, size = ctypes.c_int64(begin), ctypes.c_int64(length)
+        if library.fallocate64(handle, _HOLE, place, size) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+    finally:
+        os.close(handle)
+
+
+def _closed_up(log: BinaryIO) -> int:
+    head = log.read(_HEAD)
+    head = head[: head.rfind(b"\n") + 1] or head
+    size = log.seek(0, os.SEEK_END)
+    log.seek(size - _TAIL)
+    tail = log.read()
+    tail = tail[tail.find(b"\n") + 1 :]
+    left_out = size - len(head) - len(tail)
+    line = "storewarden: {0} bytes left out here: a log keeps its first {1} and its last {2} MiB\n"
+    log.seek(len(head))
+    log.write(b"" if head.endswith(b"\n") else b"\n")
+    log.write(line.format(left_out, _HEAD // _MIB, _TAIL // _MIB).encode("ascii"))
+    log.write(tail)
+    log.truncate()
+    return left_out
+
+
 class Run:
     """One job's folder and its command."""
 
@@ -75,6 +142,7 @@ class Run:
             self._job = json.load(source)
         self._child: subprocess.Popen[bytes] | None = None
         self._since = running_time()
+        self._log = Log(self._at("log"))
 
     def _at(self, name: str) -> str:
         return os.path.join(self._folder, name)
@@ -114,6 +182,7 @@ class Run:
                 write_json(self._at("begun.json"), began)
             result.update(self._awaited(self._child))
         result.update(ended_at=stamp(), seconds=round(running_time() - self._since, 3))
+        result["left_out"] = self._log.closed_up()
         self._give_room()
         write_json(self._at("result.json"), result)
         return 0
@@ -152,6 +221,7 @@ class Run:
                 timed_out = True
                 self._note("not ended after {0:g} s: stopped".format(limit))
                 self._end(child)
+            self._log.limited()
             time.sleep(_LOOK)
         return {"rc": child.returncode, "timed_out": timed_out}
 
@@ -160,6 +230,7 @@ class Run:
             self._signal(child, number)
             end = time.monotonic() + _GENTLE
             while child.poll() is None and time.monotonic() < end:
+                self._log.limited()
                 time.sleep(_LOOK)
 
     def _told_to_end(self, number: int, _frame: Any) -> None:

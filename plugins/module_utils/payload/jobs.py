@@ -84,7 +84,7 @@ class Jobs:
 
     def inspected(self, name: str) -> dict[str, Any]:
         """``{id, state, unit, point, wait, argv, rc, pid, seconds, began_at, ended_at, timed_out,
-        log}``; what is not known yet is left out."""
+        log, left_out}``; what is not known yet is not in it."""
         found: dict[str, Any] = {"id": name, "state": "absent", "unit": self.unit(name)}
         job = self._read(name, "job.json")
         if job is None:

@@ -29,7 +29,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.staging import dow
 from ansible_collections.storewarden.ops.plugins.module_utils.staging.listing import read
 from ansible_collections.storewarden.ops.plugins.module_utils.staging.unfit import Unfit
 
-from . import standing
+from . import standby, standing
 from .places import Places, checked_version
 from .switching import owned_by
 
@@ -52,6 +52,7 @@ class Arrival(NamedTuple):
     user: str = "root"
     unit: str = ""
     unit_action: str = "restart"
+    standby: str = standby.LEAVE
     strip: int = 0
 
     @property
@@ -60,7 +61,9 @@ class Arrival(NamedTuple):
 
     @property
     def wanted(self) -> standing.Wanted:
-        return standing.Wanted(self.version, self.sha256.lower(), self.unit, self.unit_action)
+        return standing.Wanted(
+            self.version, self.sha256.lower(), self.unit, self.unit_action, self.standby
+        )
 
 
 def looked(arrival: Arrival, host: Host, dry: bool) -> Dict[str, Any]:
@@ -76,7 +79,10 @@ def looked(arrival: Arrival, host: Host, dry: bool) -> Dict[str, Any]:
             _make_room(arrival, dry)
     except Unfit as no:
         return {"preflight": refusal(no.reason()), "bring": False, "judge": False}
-    preflight = _found(places, arrival, stands, stands.at_target(arrival.wanted))
+    nothing = stands.at_target(arrival.wanted)
+    if arrival.unit and not (dry or nothing):
+        standby.note(arrival.stage, stands.standby)
+    preflight = _found(places, arrival, stands, nothing)
     return {"preflight": preflight, "bring": bring, "judge": not stands.there}
 
 

@@ -5,24 +5,45 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 from ansible_collections.storewarden.ops.plugins.module_utils.staging.unfit import Unfit
 
 from .places import Places
+from .standby import STOPPED
 
 Probe = Dict[str, Any]
 _SHOWN = "ActiveState,InvocationID"
 _PAUSE = 0.25
 
 
-def probes(places: Places, host: Host, version: str, unit: str, settle: float) -> List[Probe]:
-    """The link, the files, and a unit that stays up for ``settle`` seconds."""
+class Watched(NamedTuple):
+    """The unit ("" for none), whether it may have stayed stopped, and for how many seconds it is
+    watched otherwise."""
+
+    unit: str
+    standby: bool = False
+    settle: float = 3.0
+
+
+class Seen(NamedTuple):
+    """``standby``: the unit is stopped, as it was before the release."""
+
+    probes: List[Probe]
+    standby: bool
+
+
+def look(places: Places, host: Host, version: str, watched: Watched) -> Seen:
+    """The link, the files, and a unit that stays up, or down where it was down."""
     found = [_link(places, version), _files(places, version)]
-    if unit:
-        found.append(_steady(host, unit, settle))
-    return found
+    unit = watched.unit
+    stopped = watched.standby and bool(unit) and _state(host, unit)[0] == STOPPED
+    if stopped:
+        found.append(_probe(unit, True, "left stopped, as it was", "保持停止状态，与发布前一致"))
+    elif unit:
+        found.append(_steady(host, unit, watched.settle))
+    return Seen(found, stopped)
 
 
 def _link(places: Places, version: str) -> Probe:

@@ -15,27 +15,34 @@ from typing import Any, Dict, List, NamedTuple
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 from ansible_collections.storewarden.ops.plugins.module_utils.staging.unfit import Unfit
 
+from . import standby
 from .places import Places
+
+_RUNNING = ("active", "reloading", "refreshing")
 
 
 class Wanted(NamedTuple):
-    """``unit`` "" for none; ``action`` is restart or reload."""
+    """``unit`` "" for none; ``action`` is restart or reload; ``standby`` says whether a unit that
+    is stopped on purpose stays so (leave) or is started."""
 
     version: str
     sha256: str
     unit: str
     action: str
+    standby: str = standby.LEAVE
 
 
 class Standing(NamedTuple):
-    """``there``: the wanted release is unpacked and whole."""
+    """``there``: the wanted release is unpacked and whole; ``standby``: its unit stays stopped."""
 
     in_use: str
     there: bool
     running: bool
+    standby: bool = False
 
     def at_target(self, wanted: Wanted) -> bool:
-        return self.there and self.in_use == wanted.version and self.running
+        in_use = self.there and self.in_use == wanted.version
+        return in_use and (self.running or self.standby)
 
 
 def stand(places: Places, wanted: Wanted, host: Host) -> Standing:
@@ -44,7 +51,7 @@ def stand(places: Places, wanted: Wanted, host: Host) -> Standing:
     marker = places.mark(wanted.version)
     folder = places.release(wanted.version)
     if not os.path.lexists(folder):
-        return Standing(in_use, False, _running(host, wanted.unit))
+        return _standing(host, wanted, in_use, there=False)
     if marker is None or marker.sha256 != wanted.sha256:
         raise Unfit(
             "{0} comes from another archive: give the release a version of its own".format(folder),
@@ -56,15 +63,18 @@ def stand(places: Places, wanted: Wanted, host: Host) -> Standing:
             "{0} is not as it was unpacked any more ({1})".format(folder, _few(wrong)),
             "{0} 与解包时不一致（{1}）".format(folder, _few(wrong)),
         )
-    return Standing(in_use, True, _running(host, wanted.unit))
+    return _standing(host, wanted, in_use, there=True)
 
 
-def _running(host: Host, unit: str) -> bool:
+def _standing(host: Host, wanted: Wanted, in_use: str, there: bool) -> Standing:
+    unit = wanted.unit
     if not unit:
-        return True
+        return Standing(in_use, there, running=True)
     if host.run(["systemctl", "cat", "--", unit]).code != 0:
         raise Unfit("there is no unit {0}".format(unit), "没有单元 {0}".format(unit))
-    return host.run(["systemctl", "is-active", "--", unit]).code == 0
+    running = standby.state_of(host, unit) in _RUNNING
+    stays = wanted.standby == standby.LEAVE and standby.found(host, unit, in_use)
+    return Standing(in_use, there, running, stays)
 
 
 def items(places: Places, wanted: Wanted, standing: Standing) -> List[Dict[str, Any]]:
@@ -86,9 +96,14 @@ def changes(places: Places, wanted: Wanted, standing: Standing) -> List[Dict[str
         found.append({"what": places.current, "before": standing.in_use, "after": wanted.version})
     if wanted.unit:
         before = "active" if standing.running else "inactive"
-        done = "reloaded" if wanted.action == "reload" else "restarted"
-        found.append({"what": wanted.unit, "before": before, "after": done})
+        found.append({"what": wanted.unit, "before": before, "after": _told(wanted, standing)})
     return found
+
+
+def _told(wanted: Wanted, standing: Standing) -> str:
+    if standing.standby:
+        return "left stopped"
+    return "reloaded" if wanted.action == "reload" and standing.running else "restarted"
 
 
 def _few(names: List[str]) -> str:

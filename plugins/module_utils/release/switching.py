@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.disk import (
     flush_file_systems,
@@ -26,6 +26,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.staging.unpacking 
 
 from .keeping import prune, tidy
 from .places import Marker, Places, written
+from .standby import STOPPED, state_of
 from .standing import Standing, Wanted, stand
 
 _STARTING = 300.0
@@ -33,13 +34,15 @@ _PROPERTIES = "ActiveState,SubState,Result,ExecMainStatus"
 
 
 class Order(NamedTuple):
-    """What is to be put in place, from where, and how many releases stay."""
+    """What is to be put in place, from where, and how many releases stay. ``standby`` is what
+    preflight noted of the unit, None when nobody knows any more."""
 
     wanted: Wanted
     archive: str
     user: str
     strip: int
     keep: int
+    standby: Optional[bool] = None
 
 
 class Switch:
@@ -57,6 +60,8 @@ class Switch:
         with self._places.locked():
             tidy(self._places)
             before = stand(self._places, order.wanted, self._host)
+            if order.standby is not None:
+                before = before._replace(standby=order.standby)
             if not before.there:
                 self._install(order)
             if before.in_use != order.wanted.version:
@@ -92,10 +97,13 @@ class Switch:
         """What was done to the unit, "" without one; Unfit when it does not come up.
 
         Also when the link was there already: an apply that was killed after the switch and is run
-        again must not leave the old release running.
+        again must not leave the old release running. A standby that was started meanwhile is one no
+        more: the old release runs there.
         """
         if not wanted.unit:
             return ""
+        if before.standby and state_of(self._host, wanted.unit) == STOPPED:
+            return "left stopped"
         action = wanted.action if before.running else "restart"
         done = self._host.run(["systemctl", action, "--", wanted.unit], _STARTING)
         if done.code != 0:
