@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # make demo   the tour: real hosts, the main work, in words        make check  lint, types, contracts, pure tests (< 1 min)
 # make test   everything a fresh machine must pass                 make bench  the figures of docs/performance.md
+# make test-full  the same, then what takes long: real Redmine and RT, every fault scene, every crash
 # make lab    the lab alone, for work by hand (make lab-down ends it)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 export ANSIBLE_HOME := $(CURDIR)/.ansible
+# Images for containers often set it; then each of thousands of processes compiles what it imports.
+export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help dev check lint types contracts content units test test-full demo lab lab-down bench docs changelog clean
+.PHONY: help dev check lint types contracts content collect units test test-full demo lab lab-down bench docs changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -16,7 +19,8 @@ help:
 dev:
 	@tools/bootstrap
 
-check: dev lint types contracts content units
+check: dev
+	@$(MAKE) --no-print-directory -j -O units content types lint contracts
 
 lint:
 	@$(BIN)/ruff check -q .
@@ -33,13 +37,17 @@ content:
 	@tools/lint-content
 	@$(BIN)/python tools/make_docs.py --check
 
+# Once before several workers do the same: pytest keeps what it made of the files.
+collect:
+	@out=$$($(PYTEST) -qqq --collect-only tests 2>&1) || { echo "$$out"; exit 1; }
+
 units:
 	@STOREWARDEN_QUICK_TESTS=1 $(PYTEST) -q -n 2 -m "not slow" tests/unit tests/content
 
 test: dev
 	@tools/prepare-lab
-	@$(MAKE) --no-print-directory lint types contracts content
-	@$(PYTEST) -n 3 --dist loadfile tests
+	@$(MAKE) --no-print-directory -j -O content types collect lint contracts
+	@STOREWARDEN_SECOND_TRY=1 $(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder tests
 
 test-full: test
 	@tools/prepare-full

@@ -13,15 +13,36 @@ from pathlib import Path
 
 import pytest
 
-from tests import amount
+from tests import amount, order, scratch
 
-pytest_plugins = ["tests.lab.fixtures", "tests.servers.roundup"]
+pytest_plugins = ["tests.lab.fixtures", "tests.second_try", "tests.servers.roundup"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 amount.choose()
 # A shell that starts the tests in its background has them ignore Ctrl-C, and all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take the longest come first."""
+    items.sort(key=lambda item: order.place(item.path))
+
+
+_MEMORY = pytest.StashKey[Path | None]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers get a part of what the first process has."""
+    if not config.option.basetemp:
+        config.stash[_MEMORY] = folder = scratch.memory()
+        config.option.basetemp = str(folder) if folder else None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """In the process that made it, after its workers have ended."""
+    scratch.leave(config.stash.get(_MEMORY, None))
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests import order
 
 _ROOT = Path(__file__).resolve().parents[2]
 _EMPTY_NAMES = {
@@ -47,9 +50,14 @@ def test_no_shipped_file_is_longer_than_400_lines() -> None:
     assert long == {}
 
 
+@functools.cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def _functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    tree = ast.parse(path.read_text())
-    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = ast.walk(_parsed(path))
+    return [n for n in found if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def test_no_shipped_function_is_longer_than_50_lines() -> None:
@@ -68,7 +76,7 @@ def test_every_module_explains_itself(folder: str) -> None:
         str(p.relative_to(_ROOT))
         for p in _shipped_python()
         if p.is_relative_to(_ROOT / folder) and p.read_text().count("\n") > 3
-        and "DOCUMENTATION" not in p.read_text() and not ast.get_docstring(ast.parse(p.read_text()))
+        and "DOCUMENTATION" not in p.read_text() and not ast.get_docstring(_parsed(p))
     ]  # fmt: skip
     assert mute == []
 
@@ -76,6 +84,10 @@ def test_every_module_explains_itself(folder: str) -> None:
 def test_every_source_file_names_its_licence() -> None:
     silent = [str(p) for p in _tracked(".py") if "GPL-3.0-or-later" not in p.read_text()[:400]]
     assert silent == []
+
+
+def test_the_order_of_test_files_names_files_that_exist() -> None:
+    assert [name for name in order.SECONDS if not (_ROOT / "tests" / name).is_file()] == []
 
 
 def test_links_between_our_documents_lead_somewhere() -> None:

@@ -114,6 +114,7 @@ def test_csv_in_every_encoding_becomes_hosts_with_variables_and_groups(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_xlsx_is_read_and_groups_can_be_used_as_a_limit(load: Load, tmp_path: Path) -> None:
     write_xlsx(tmp_path / "stores.xlsx", [HEADERS, row(), row("000102", region="华南")])
     result = load(files=["stores.xlsx"])
@@ -127,6 +128,7 @@ def test_xlsx_is_read_and_groups_can_be_used_as_a_limit(load: Load, tmp_path: Pa
     assert listed.stdout.split()[-1] == "pos01.000102"
 
 
+@pytest.mark.slow
 def test_template_text_in_a_file_stays_text(load: Load, tmp_path: Path) -> None:
     trap = "{{ lookup('pipe'; 'touch ' ~ inventory_dir ~ '/ran') }}"
     cells = [[*HEADERS, "备注"], [*row(), trap]]
@@ -141,6 +143,7 @@ def test_template_text_in_a_file_stays_text(load: Load, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_all_problems_of_all_files_are_listed_at_once_and_nothing_is_loaded(
     load: Load, tmp_path: Path
 ) -> None:
@@ -352,6 +355,7 @@ def test_compose_and_keyed_groups_build_on_the_variables(load: Load, tmp_path: P
     assert result.groups["kind_store_server"] == ["store_server01.000102"]
 
 
+@pytest.mark.slow
 def test_an_operator_sees_the_first_problems_in_one_line(load: Load, tmp_path: Path) -> None:
     rows = [row("000101", number, role="") for number in range(1, 6)]
     write_csv(tmp_path / "stores.csv", [HEADERS, *rows])
@@ -364,6 +368,7 @@ def test_an_operator_sees_the_first_problems_in_one_line(load: Load, tmp_path: P
     )
 
 
+@pytest.mark.slow
 def test_the_example_chain_is_a_complete_estate(project_root: Path) -> None:
     found = AnsibleInventory().resolve([project_root / "inventories/example/stores.yml"])
     estate = read_estate(found.hosts, lambda name: name == "Asia/Shanghai")
@@ -376,6 +381,7 @@ def test_the_example_chain_is_a_complete_estate(project_root: Path) -> None:
     assert hours["000202"] == "11:00-02:00"
 
 
+@pytest.mark.slow
 def test_the_plugin_documents_itself() -> None:
     shown = subprocess.run(
         [BIN / "ansible-doc", "-t", "inventory", "storewarden.ops.stores"],

@@ -24,7 +24,7 @@ import requests
 
 _ROOT = "root-token-of-the-test-0123456789"
 _POLICY = 'path "secret/data/storewarden/*" { capabilities = ["read"] }'
-_PATIENCE = 30.0
+_PATIENCE = 240.0
 
 
 @dataclass
@@ -87,7 +87,7 @@ def bao_server(folder: Path) -> Iterator[Bao]:
 
 
 def _root(url: str, process: subprocess.Popen[bytes], folder: Path) -> Any:
-    client = hvac.Client(url=url, token=_ROOT, timeout=5)
+    client = hvac.Client(url=url, token=_ROOT, timeout=60)
     client.session.trust_env = False
     until = time.monotonic() + _PATIENCE
     while process.poll() is None and time.monotonic() < until:

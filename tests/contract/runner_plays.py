@@ -72,7 +72,17 @@ def sleeping(folder: Path, seconds: float = 300) -> str:
     return playbook(folder, play([task]), name="sleeping.yml")
 
 
-def until(happened: Callable[[], object], seconds: float = 60, what: str = "it") -> None:
+def held(folder: Path) -> str:
+    """A command that stays until there is a file ``go`` in ``folder``, or no such folder."""
+    return f"sh -c 'until [ -e {folder}/go ] || [ ! -d {folder} ]; do sleep 0.1; done'"
+
+
+def go(folder: Path) -> None:
+    """What is ``held`` in this folder ends."""
+    (folder / "go").touch()
+
+
+def until(happened: Callable[[], object], seconds: float = 300, what: str = "it") -> None:
     """Wait for something, failing loudly."""
     deadline = time.monotonic() + seconds
     while not happened():
@@ -120,7 +130,7 @@ def ended(runner: PlaybookRunner) -> Iterator[PlaybookRunner]:
     for found in runner.recover():
         if found.phase is RunPhase.LIVE:
             runner.result(found.run_id)
-        until(lambda one=found: not processes_marked(one.run_id), 30, "the end of a play")  # type: ignore[misc]
+        until(lambda one=found: not processes_marked(one.run_id), what="the end of a play")  # type: ignore[misc]
         runner.release(found.run_id)
 
 

@@ -9,12 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pysqlite3 import dbapi2 as sqlite
 
 from storewarden.adapters.clock import SystemClock
 from storewarden.adapters.engine.chains import Chains
@@ -26,6 +24,7 @@ from storewarden.testing.conformance_jobs import Doing, JobsConformance
 from storewarden.testing.conformance_ledger import START
 from storewarden.testing.engine import ManualEngine
 from storewarden.testing.ledger import ManualClock
+from tests.contract.engine_places import FILE, SOON, begun, copied, rows, running
 from tests.e2e.serve_site import until
 
 _SECOND = timedelta(seconds=1)
@@ -62,7 +61,7 @@ class DurableBench:
     """Engines over one file."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "engine.db"
+        self._file = folder / FILE
         self._made: list[DurableEngine] = []
 
     def made(self) -> DurableEngine:
@@ -81,7 +80,19 @@ class DurableBench:
     def close(self) -> None:
         """Stop what still runs."""
         for engine in self._made:
-            engine.stop(_SECOND)
+            engine.stop(SOON)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine's file after its first start."""
+    return begun(tmp_path_factory.mktemp("original"), "shard", "rollout", "bad", "other")
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    """The same file for one test alone."""
+    return copied(original, tmp_path)
 
 
 class TestManual(JobsConformance):
@@ -93,8 +104,8 @@ class TestManual(JobsConformance):
 @pytest.mark.slow
 class TestDurable(JobsConformance):
     @pytest.fixture
-    def bench(self, tmp_path: Path) -> Iterator[DurableBench]:
-        bench = DurableBench(tmp_path)
+    def bench(self, folder: Path) -> Iterator[DurableBench]:
+        bench = DurableBench(folder)
         yield bench
         bench.close()
 
@@ -115,35 +126,17 @@ def test_a_job_that_always_raises_is_given_up_and_begun_again_when_submitted() -
     assert engine.status()["jobs:shard"]["given_up"] == []
 
 
-@contextmanager
-def running(folder: Path, *works: Doing) -> Iterator[DurableEngine]:
-    """An engine over ``folder/engine.db`` until the block ends."""
-    engine = DurableEngine(folder / "engine.db", clock=SystemClock())
-    engine.start([], works)
-    try:
-        yield engine
-    finally:
-        engine.stop(_SECOND)
-
-
-def _rows(folder: Path, statement: str) -> list[tuple[object, ...]]:
-    with closing(sqlite.connect(str(folder / "engine.db"), timeout=30)) as file:
-        found: list[tuple[object, ...]] = file.execute(statement).fetchall()
-        file.commit()
-    return found
-
-
 @pytest.mark.slow
-def test_a_job_that_was_given_up_is_known_to_the_next_process(tmp_path: Path) -> None:
+def test_a_job_that_was_given_up_is_known_to_the_next_process(folder: Path) -> None:
     """In its status, and when it is submitted again."""
-    with running(tmp_path, Doing(kind="other")) as engine:
+    with running(folder) as engine:
         engine.submit("shard", "bad", {})
-    _rows(
-        tmp_path,
+    rows(
+        folder,
         "UPDATE workflow_status SET status = 'ERROR' WHERE workflow_uuid = 'job/shard/bad/1'",
     )
     work = Doing()
-    with running(tmp_path, work) as engine:
+    with running(folder, (), [work]) as engine:
         assert engine.status()["jobs:shard"]["given_up"] == ["bad"]
         engine.submit("shard", "bad", {"n": 2})
         assert until(lambda: bool(work.done))
@@ -152,26 +145,24 @@ def test_a_job_that_was_given_up_is_known_to_the_next_process(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_failure_says_where_and_no_secret(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failure_says_where_and_no_secret(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_key: str) -> None:
         raise ValueError("token=hunter2")
 
     bad = Doing(kind="bad", act=fail)
-    with caplog.at_level(logging.WARNING), running(tmp_path, bad) as engine:
+    with caplog.at_level(logging.WARNING), running(folder, (), [bad]) as engine:
         engine.submit("bad", "d1", {})
         assert until(lambda: engine.status()["jobs:bad"]["failures"] == 1)
         assert "ValueError at " in str(engine.status()["jobs:bad"]["last_error"])
     told = [each for each in caplog.records if each.getMessage() == "a job failed"]
     assert told[0].fields["job"] == "bad/d1"  # type: ignore[attr-defined]
     assert "hunter2" not in caplog.text + str([vars(each) for each in caplog.records])
-    stored = _rows(tmp_path, "SELECT inputs FROM workflow_input")
+    stored = rows(folder, "SELECT inputs FROM workflow_input")
     assert ('{"namedArgs":{},"positionalArgs":["bad","d1",{},1]}',) in stored
 
 
 @pytest.mark.slow
-def test_so_many_at_once_and_never_one_key_twice(tmp_path: Path) -> None:
+def test_so_many_at_once_and_never_one_key_twice(folder: Path) -> None:
     """Also when its row is handed out a second time, as after a wrong takeover."""
     gate, at_work, most = threading.Event(), set[str](), [0]
     twice = list[str]()
@@ -181,18 +172,18 @@ def test_so_many_at_once_and_never_one_key_twice(tmp_path: Path) -> None:
             twice.append(key)
         at_work.add(key)
         most[0] = max(most[0], len(at_work))
-        gate.wait(30)
+        gate.wait(600)
         at_work.discard(key)
 
     work = Doing(at_once=3, act=act)
     try:
-        with running(tmp_path, work) as engine:
+        with running(folder, (), [work]) as engine:
             for n in range(5):
                 engine.submit("shard", f"d{n}", {})
             assert until(lambda: len(at_work) == 3)
             assert engine.take_over("controller") == 0
-            _rows(
-                tmp_path,
+            rows(
+                folder,
                 "UPDATE workflow_status SET status = 'ENQUEUED', owner_xid = NULL"
                 " WHERE status = 'PENDING' AND name = 'job'",
             )
@@ -207,21 +198,21 @@ def test_so_many_at_once_and_never_one_key_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_finished_jobs_are_forgotten(tmp_path: Path) -> None:
+def test_finished_jobs_are_forgotten(folder: Path) -> None:
     """After an hour; one that waits stays."""
     work = Doing()
-    with running(tmp_path, work) as engine:
+    with running(folder, (), [work]) as engine:
         for n in range(3):
             engine.submit("shard", f"d{n}", {})
         engine.submit("shard", "later", {}, at=SystemClock().now() + timedelta(hours=9))
         assert until(lambda: len(work.done) == 3)
         count = "SELECT count(*) FROM workflow_status WHERE name = 'job'"
-        assert until(lambda: _rows(tmp_path, count + " AND status = 'SUCCESS'") == [(3,)])
+        assert until(lambda: rows(folder, count + " AND status = 'SUCCESS'") == [(3,)])
         duty = Retention(Chains(VERSION))
-        duty.tick(SystemClock().now() + timedelta(minutes=59))
-        assert _rows(tmp_path, count) == [(4,)]
+        duty.tick(SystemClock().now() + timedelta(minutes=30))
+        assert rows(folder, count) == [(4,)]
         duty.tick(SystemClock().now() + timedelta(minutes=61))
-        assert _rows(tmp_path, count) == [(1,)]
+        assert rows(folder, count) == [(1,)]
 
 
 _KILLED = """
@@ -248,17 +239,17 @@ while True:
 
 
 @pytest.mark.slow
-def test_a_job_that_was_killed_is_done_again(tmp_path: Path) -> None:
+def test_a_job_that_was_killed_is_done_again(folder: Path) -> None:
     """SIGKILL in the middle; the next process finishes the same job, once, although it was
     submitted again."""
-    told = tmp_path / "told"
+    told = folder / "told"
     for how, expected in (
         ("hang", "begun R1-d1 7\n"),
         ("end", "begun R1-d1 7\n" * 2 + "done R1-d1\n"),
     ):
-        process = subprocess.Popen([sys.executable, "-c", _KILLED, str(tmp_path), how])
+        process = subprocess.Popen([sys.executable, "-c", _KILLED, str(folder), how])
         try:
             assert until(lambda e=expected: told.exists() and told.read_text() == e)  # type: ignore[misc]
         finally:
             process.send_signal(signal.SIGKILL)
-            process.wait(30)
+            process.wait()

@@ -54,7 +54,7 @@ def secrets_of(robot: DingTalkRobot | WeComRobot | FeishuBot) -> MemorySecrets:
 def sender_of(robot: ChatRobot, **keys: object) -> Sender:
     assert isinstance(robot, DingTalkRobot | WeComRobot | FeishuBot)
     kind = {DingTalkRobot: "dingtalk", WeComRobot: "wecom", FeishuBot: "feishu"}[type(robot)]
-    values: dict[str, object] = {"url": URL, "timeout_seconds": 5.0, **keys}
+    values: dict[str, object] = {"url": URL, "timeout_seconds": 60.0, **keys}
     if kind != "wecom":
         values.setdefault("secret", SECRET)
     return connect_sender("operations", kind, values, secrets_of(robot))

@@ -44,7 +44,7 @@ def smtp(port: int, certificates: Path, secrets: MemorySecrets = SECRETS, **keys
     values: dict[str, object] = {
         "host": "127.0.0.1", "port": port, "security": "starttls", "user": USER,
         "password": REFERENCE, "sender": "storewarden@example.com", "to": ["ops@example.com"],
-        "ca_file": str(certificates / "ca.pem"), "timeout_seconds": 5.0, **keys,
+        "ca_file": str(certificates / "ca.pem"), "timeout_seconds": 60.0, **keys,
     }  # fmt: skip
     return connect_sender("mail", "smtp", {k: v for k, v in values.items() if v != ""}, secrets)
 

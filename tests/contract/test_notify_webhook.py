@@ -72,7 +72,7 @@ def inbox() -> Iterator[Receiver]:
 @pytest.fixture
 def sender(inbox: Receiver) -> Iterator[Sender]:
     secrets = MemorySecrets({URL: f"{inbox.url}/path-as-secret-0123456789", **KEYS})
-    values = {"url": URL, "secret": SECRET, "token": TOKEN, "timeout_seconds": 5.0}
+    values = {"url": URL, "secret": SECRET, "token": TOKEN, "timeout_seconds": 60.0}
     made = connect_sender("hook", "webhook", values, secrets)
     yield made
     made.shut()

@@ -26,6 +26,8 @@ from tests.contract.runner_plays import (
     LOCAL,
     at_task,
     ended,
+    go,
+    held,
     inventory,
     play,
     playbook,
@@ -137,7 +139,7 @@ def test_no_secret_in_processes_or_left_over_files(
     secrets = _secrets(tmp_path)
     tasks: list[object] = [
         {"sw_probe": {"echo": "{{ [token, ansible_become_password] | length }}"}},
-        {"name": "wait", "ansible.builtin.command": "sleep 3"},
+        {"name": "wait", "ansible.builtin.command": held(tmp_path)},
         {
             "name": "fail",
             "ansible.builtin.command": "sh -c 'echo {{ token }} >&2; exit 1'",
@@ -155,6 +157,7 @@ def test_no_secret_in_processes_or_left_over_files(
     until(lambda: len(processes_marked(run_id)) >= 3)  # ansible-playbook, a worker, the module
     watched = processes_marked(run_id) + processes(run_id)
     seen = seen_by_others(watched)
+    go(tmp_path)
     result = runner.result(run_id)
     assert len(watched) >= 4
     assert b"--become-password-file" in seen

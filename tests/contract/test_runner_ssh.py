@@ -137,7 +137,7 @@ def test_passwords_come_from_files_and_stay_there(
     tasks = [
         {"ansible.builtin.command": "id -u", "register": "who", "changed_when": False},
         {"sw_probe": {"echo": "{{ who.stdout }}"}},
-        {"name": "wait", "ansible.builtin.command": "sleep 2"},
+        {"name": "wait", "ansible.builtin.command": "sleep 4"},
     ]
     run = replace(
         _run(lab, _with(estate.only([lab_host.name]), ansible_user="clerk"), ""),

@@ -114,7 +114,7 @@ def test_a_play_that_asks_a_question_does_not_wait_for_an_answer(
 ) -> None:
     asks = play([{"ansible.builtin.pause": {"prompt": "sure?"}}], vars_prompt=[{"name": "who"}])
     run = PlaybookRun(
-        playbook=playbook(tmp_path, asks), inventory=inventory("a"), timeout=timedelta(seconds=60)
+        playbook=playbook(tmp_path, asks), inventory=inventory("a"), timeout=timedelta(minutes=10)
     )
     assert runner.result(runner.start(run)).outcome is not RunOutcome.TIMED_OUT
 
@@ -146,7 +146,7 @@ def test_the_normal_end_ends_what_dropped_its_environment(
 
 def test_a_run_cancelled_at_once_does_nothing(runner: PlaybookRunner, tmp_path: Path) -> None:
     trap = tmp_path / "touched"
-    task = {"ansible.builtin.command": f"sh -c 'sleep 2; touch {trap}'"}
+    task = {"ansible.builtin.command": f"sh -c 'sleep 60; touch {trap}'"}
     book = playbook(tmp_path, play([task]))
     run_id = runner.start(PlaybookRun(playbook=book, inventory=inventory("a")))
     runner.cancel(run_id)

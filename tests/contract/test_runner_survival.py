@@ -22,6 +22,8 @@ from storewarden.ports.runner import HostStatus, PlaybookRun, RunOutcome, RunPha
 from tests.contract.runner_plays import (
     at_task,
     ended,
+    go,
+    held,
     inventory,
     play,
     playbook,
@@ -103,11 +105,10 @@ def _phase(runner: PlaybookRunner, run_id: str) -> RunPhase:
 
 def test_a_new_controller_adopts_the_live_run(runner: PlaybookRunner, tmp_path: Path) -> None:
     """Killed right after start: the run goes on, its events and result are there."""
-    book = playbook(
-        tmp_path, play([{"ansible.builtin.command": "sleep 2"}, {"sw_probe": {"echo": "late"}}])
-    )
-    run_id = _killed_controller(tmp_path / "state", book)
+    tasks = [{"ansible.builtin.command": held(tmp_path)}, {"sw_probe": {"echo": "late"}}]
+    run_id = _killed_controller(tmp_path / "state", playbook(tmp_path, play(tasks)))
     assert _phase(runner, run_id) is RunPhase.LIVE
+    go(tmp_path)
     kinds = [event.kind for event in runner.follow(run_id)]
     assert (kinds[0], kinds[-1]) == ("started", "finished")
     result = runner.result(run_id)
@@ -127,7 +128,8 @@ def test_a_new_controller_collects_the_result(runner: PlaybookRunner, tmp_path: 
 def test_without_a_supervisor_a_run_is_unknown_and_its_host_stays_leased(
     runner: PlaybookRunner, tmp_path: Path
 ) -> None:
-    run_id = _hang(runner, sleeping(tmp_path, 8), "pos1")
+    wait = {"name": "wait", "ansible.builtin.command": held(tmp_path)}
+    run_id = _hang(runner, playbook(tmp_path, play([wait])), "pos1")
     _kill_supervisor(run_id)
     until(lambda: _phase(runner, run_id) is RunPhase.LOST)
     result = runner.result(run_id)
@@ -141,6 +143,7 @@ def test_without_a_supervisor_a_run_is_unknown_and_its_host_stays_leased(
     busy = runner.result(runner.start(run))
     assert busy.outcome is RunOutcome.ERROR
     assert busy.hosts["pos1"].message == "busy: leased by night (wave 1)"
+    go(tmp_path)
     until(lambda: not processes_marked(run_id), what="the end of the play")
     assert runner.result(runner.start(run)).outcome is RunOutcome.COMPLETED
     assert runner.result(run_id).outcome is RunOutcome.UNKNOWN
@@ -242,7 +245,7 @@ def test_ctrl_c_while_starting_leaves_nothing_running(
 ) -> None:
     """Whenever it comes: nothing was started, or what was started is told to stop."""
     done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "state"), sleeping(tmp_path, 15)],
+        [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "state"), sleeping(tmp_path, 60)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "interrupted" in done.stdout, done.stderr

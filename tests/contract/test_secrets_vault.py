@@ -45,7 +45,7 @@ def token_file(bao: Bao, tmp_path: Path) -> Path:
 
 
 def by_token(bao: Bao, token_file: Path, **more: float) -> VaultSettings:
-    return VaultSettings(url=bao.url, token_file=token_file, timeout_seconds=5.0, **more)
+    return VaultSettings(url=bao.url, token_file=token_file, timeout_seconds=60.0, **more)
 
 
 def failure(vault: Vault, place: str = PLACE) -> AdapterError:

@@ -76,7 +76,7 @@ def test_it_may_hold_and_fail(judge: Judge) -> None:
 def test_anything_else_holds(judge: Judge, kind: Mishap) -> None:
     judge.delay = 2.0
     judge.suffer(kind)
-    verdict = _ask(judge, timeout="0.5s" if kind is Mishap.SLOW else "10s")
+    verdict = _ask(judge, timeout="0.5s" if kind is Mishap.SLOW else "60s")
     assert verdict.outcome is Outcome.HOLD
     assert "judge-token" not in repr(verdict)
 
@@ -137,7 +137,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
 def _moon(theirs: EntryPoint, **settings: Any) -> Verdict:
     gates = SiteGates(reach=REACH, others=(theirs,))
     spec = GateSpec(kind="moon", name="tonight", settings=settings)
-    return gates.ask([spec], wave(3), within=timedelta(seconds=3))[1]
+    return gates.ask([spec], wave(3), within=timedelta(seconds=60))[1]
 
 
 def test_a_gate_of_another_distribution_works(theirs: EntryPoint) -> None:
@@ -166,7 +166,7 @@ def test_one_that_hangs_is_left_behind_and_holds(theirs: EntryPoint) -> None:
     spec = GateSpec(kind="moon", name="tonight", settings={"fetch": "hangs"})
     other = GateSpec(kind="volume", name="trade", settings={"open": "1h"})
     gates = SiteGates(reach=REACH, others=(theirs,))
-    verdicts = gates.ask([spec, other], wave(3), within=timedelta(seconds=0.5))
+    verdicts = gates.ask([spec, other], wave(3), within=timedelta(seconds=4))
     assert [(each.gate, each.outcome) for each in verdicts] == [
         ("coverage", Outcome.PASS), ("tonight", Outcome.HOLD), ("trade", Outcome.PASS),
     ]  # fmt: skip

@@ -122,7 +122,7 @@ def test_an_overload_in_the_body_is_retryable(system: TicketSystem, server: Serv
 
 def test_a_line_that_goes_silent_is_retryable(server: Served) -> None:
     """It works, and answers too late."""
-    system = server.connect(timeout_seconds=0.5)
+    system = server.connect(timeout_seconds=2.0)
     system.check()
     server.itsm.delay = 5
     server.itsm.suffer(Mishap.SLOW, method="GET")

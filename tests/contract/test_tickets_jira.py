@@ -36,7 +36,7 @@ class Given:
 def connected(url: str, token: str = FakeJira.token, **other: object) -> TicketSystem:
     values: dict[str, object] = {
         "url": url, "token": "env:TOKEN", "project": "OPS", "issue_type": "Change",
-        "close_path": ["In Progress", "Done"], "timeout_seconds": 2.0, **other,
+        "close_path": ["In Progress", "Done"], "timeout_seconds": 30.0, **other,
     }  # fmt: skip
     system = connect_ticket_system("jira", values, Given(TOKEN=token))
     assert system is not None

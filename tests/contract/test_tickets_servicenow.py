@@ -39,7 +39,7 @@ class Given:
 def connected(url: str, password: str = FakeServiceNow.password, **other: object) -> TicketSystem:
     values: dict[str, object] = {
         "url": url, "user": FakeServiceNow.user, "password": "env:PASSWORD",
-        "close_path": PATH, "timeout_seconds": 2.0, **other,
+        "close_path": PATH, "timeout_seconds": 30.0, **other,
     }  # fmt: skip
     system = connect_ticket_system("servicenow", values, Given(PASSWORD=password))
     assert system is not None
@@ -258,7 +258,7 @@ def test_a_record_that_is_not_there_is_called_not_recorded(
 
 def test_an_answer_that_comes_too_late_is_an_outage(fake: FakeServiceNow) -> None:
     """It was written all the same, and is not written again."""
-    system = with_settings(fake, timeout_seconds=0.3)
+    system = with_settings(fake, timeout_seconds=2.0)
     run_id = a_run()
     fake.suffer(Mishap.SLOW, method="POST")
     assert failure(lambda: system.open(draft(run_id))).retryable

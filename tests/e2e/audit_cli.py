@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BIN = Path(sys.executable).parent
+# Seconds for a command to end and for what follows of it; slow machines need many of them.
+PATIENCE = 600.0
 LOCAL = f"ansible_connection: local, ansible_python_interpreter: {sys.executable}"
 
 
@@ -76,7 +78,7 @@ class Place:
     def run(self, *argv: str) -> Done:
         """``storewarden`` with ``argv``, to its end."""
         process = self.start(*argv)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=PATIENCE)
         return Done(process.returncode, out, err)
 
     def children(self) -> list[int]:
@@ -96,11 +98,11 @@ class Place:
 def interrupt(process: subprocess.Popen[str]) -> Done:
     """Ctrl-C, once."""
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return Done(process.returncode, out, err)
 
 
-def until(condition: object, *, seconds: float) -> bool:
+def until(condition: object, *, seconds: float = PATIENCE) -> bool:
     """Whether ``condition()`` came true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

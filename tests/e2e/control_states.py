@@ -35,7 +35,7 @@ _FILE_KEYS = {*VERDICTS, "prelude", "files_only", "fixture", "cannot", "host"}
 _STATE_KEYS = {"name", "script", "vars", "root", "files_only", "host"}
 _EVALUATOR = "plugins/module_utils/baseline"
 _PREFIX = "ansible_collections/storewarden/ops/"
-_PATIENCE = 180.0  # seconds for all states of one control
+_PATIENCE = 600.0  # seconds for all states of one control
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class Plays:
                 "ANSIBLE_STDOUT_CALLBACK": "storewarden.ops.run_log",
                 "STOREWARDEN_EVENTS": str(events),
             },
-            cwd=ROOT, check=False, capture_output=True, text=True, timeout=240,
+            cwd=ROOT, check=False, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
         lines = events.read_text().splitlines() if events.exists() else []
         return _played(done, [json.loads(line) for line in lines])

@@ -20,7 +20,7 @@ from tests.e2e.control_states import ROOT, State, prepared
 from tests.lab.fleet import Lab, LabHost
 
 _PREFIX = "ansible_collections/storewarden/ops/"
-_PATIENCE = 240.0  # seconds for all states that one host gets
+_PATIENCE = 900.0  # seconds for all states that one host gets
 
 
 def show_fixes(

@@ -39,7 +39,7 @@ def _answered(step: dict) -> dict:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120.0,
+            timeout=600.0,
         )
         return {"out": done.stdout.decode("utf-8", "replace"), "status": done.returncode}
     if "state" in step:
@@ -86,7 +86,7 @@ def _preflight(given: dict) -> dict:
     preflight = _part("packages.preflight")
     wish = _part("packages.wish").read(given["wish"])
     terms = preflight.Terms(
-        given.get("lock") or {}, given.get("patience", 20.0), given.get("reboot", "if-needed")
+        given.get("lock") or {}, given.get("patience", 600.0), given.get("reboot", "if-needed")
     )
     return preflight.look(_backend(given), wish, terms)
 

@@ -7,6 +7,7 @@ versions come, go and change under its hands while other tests need theirs to st
 
 from __future__ import annotations
 
+import atexit
 import base64
 import functools
 import io
@@ -14,6 +15,7 @@ import json
 import shlex
 import shutil
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +34,8 @@ _PREFIX = "ansible_collections/storewarden/ops/"
 _SOURCE = "/etc/apt/sources.list.d/storewarden-lab.sources"
 _KEY = "/etc/apt/keyrings/storewarden-lab.asc"
 _PARTS = ("restore", "packages", "payload")
+_MAKING = threading.Lock()
+_NOT_COPIED = shutil.ignore_patterns("S.*", "*.lock", ".#*")  # of a running gpg agent
 
 
 @functools.cache
@@ -72,14 +76,28 @@ class Depot:
         host.write(_KEY, repository.public_key(self.root).read_text())
 
 
+@functools.cache
+def _pattern() -> Path:
+    """What all repositories of this process begin with: a key takes a while to make."""
+    root = Path(tempfile.mkdtemp(prefix="sw-depot-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    try:
+        repository.create(root)
+    finally:
+        repository.stop_agent(root)
+    return root
+
+
 @contextmanager
 def depot(address: str) -> Iterator[Depot]:
     """A repository that is served on the bridge while the block runs."""
     # Not in pytest's folder: gpg's agent wants a short path for its socket.
     root = Path(tempfile.mkdtemp(prefix="sw-depot-"))
     try:
+        with _MAKING:
+            pattern = _pattern()
+        shutil.copytree(pattern, root, ignore=_NOT_COPIED, dirs_exist_ok=True)
         root.chmod(0o755)
-        repository.create(root)
         yield Depot(root=root, address=address, port=repository.serve(root, address))
     finally:
         repository.stop_agent(root)
@@ -101,7 +119,7 @@ class PackageHost:
         driver = (Path(__file__).parent / "package_driver.py").read_text(encoding="utf-8")
         work = {"archive": archive(), "steps": steps}
         done = self.till.host.run(
-            f"python3 -c {shlex.quote(driver)}", user="root", input=json.dumps(work), timeout=240.0
+            f"python3 -c {shlex.quote(driver)}", user="root", input=json.dumps(work), timeout=900.0
         )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found
@@ -119,11 +137,12 @@ class PackageHost:
 
     def change(self, fact: dict[str, Any], wish: dict[str, Any], *then: dict[str, Any]) -> Any:
         """Captured, armed and applied, then more steps; the job and what these steps said."""
+        assert "lock" in fact, fact
         lock = fact["lock"]
         said = self.steps(
             word("captured", POINT, items=fact["items"]),
             word("armed", POINT),
-            {"job": {"wish": wish, "lock": lock, "point": POINT, "await": 120.0}},
+            {"job": {"wish": wish, "lock": lock, "point": POINT, "await": 600.0}},
             *then,
         )
         wrong = [one["text"] for one in said[:2] if one["failed"]]

@@ -8,6 +8,7 @@ on the host and when.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ CHANGE = "GMBG-20260301-001"
 JOBS = "/var/lib/storewarden/jobs"
 STAGE = "/var/cache/storewarden"
 TRIAL_FILE = "/srv/trial"
+_PATIENCE = 900.0  # for a run of Ansible, on a slow machine that is busy
 
 _META: dict[str, Any] = {
     "summary": {"en": "a trial", "zh": "试验"},
@@ -66,7 +68,7 @@ _TASKS: Mapping[str, list[dict[str, Any]]] = {
                 "id": "{{ payload_job }}",
                 "argv": ["sh", "-c", "{{ payload_trial_script }}"],
                 "environment": {"TRIAL_TOKEN": "not-for-logs"},
-                "timeout": 120,
+                "timeout": 3600,
             },
             "register": "payload_trial_job",
         },
@@ -162,9 +164,9 @@ class Payload:
         """The phase to its end."""
         return self.all((phase,), words, **variables)[-1]
 
-    def started(self, phase: str, **variables: Any) -> Going:
-        """The phase, going on by itself."""
-        play, events = self._started((phase,), (), variables)
+    def started(self, *phases: str, **variables: Any) -> Going:
+        """The phases, going on by themselves."""
+        play, events = self._started(phases, (), variables)
         return Going(play, events)
 
     def through(self, *phases: str, **variables: Any) -> list[str]:
@@ -177,7 +179,7 @@ class Payload:
         """These phases in one run of Ansible, which ends at the first that fails. A run without
         any report has one element."""
         play, events = self._started(phases, words, variables)
-        said, _none = play.communicate(timeout=240)
+        said, _none = play.communicate(timeout=_PATIENCE)
         return _ended(play.returncode, said, events)
 
     def _started(
@@ -212,6 +214,8 @@ class Payload:
                 **os.environ,
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "ANSIBLE_HOME": str(self.folder / "home"),
+                # Every other kind that is tried costs each of the many runs a moment.
+                "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
                 "ANSIBLE_ROLES_PATH": str(roles),
                 "ANSIBLE_STDOUT_CALLBACK": "storewarden.ops.run_log",
                 "STOREWARDEN_EVENTS": str(events),
@@ -245,7 +249,7 @@ class Going:
         self.play.communicate()
 
     def end(self) -> Ended:
-        said, _none = self.play.communicate(timeout=240)
+        said, _none = self.play.communicate(timeout=_PATIENCE)
         return _ended(self.play.returncode, said, self.events)[-1]
 
 
@@ -253,7 +257,9 @@ def _ended(code: int, said: str, events: Path) -> list[Ended]:
     lines = events.read_text().splitlines() if events.exists() else []
     found = [json.loads(line) for line in lines]
     kinds = tuple(str(one["kind"]) for one in found if str(one["kind"]).startswith("host_"))
-    reports = [one["report"]["payload"] for one in found if "payload" in one.get("report", {})]
+    told = [one["report"]["payload"] for one in found if "payload" in one.get("report", {})]
+    # A phase that fails tells its report twice: where it failed, and at its end.
+    reports = [list(same)[-1] for _phase, same in itertools.groupby(told, lambda one: one["phase"])]
     messages = [str(one["message"]) for one in found if one.get("message")]
     said += "\n".join(messages)
     return [Ended(code, said, kinds, one) for one in reports or [{}]]

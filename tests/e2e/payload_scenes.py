@@ -109,10 +109,11 @@ class Scenes:
                 **os.environ,
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "ANSIBLE_HOME": str(self.folder / "home"),
+                "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
                 "ANSIBLE_STDOUT_CALLBACK": "storewarden.ops.run_log",
                 "STOREWARDEN_EVENTS": str(self._events()),
             },
-            cwd=ROOT, check=False, capture_output=True, text=True, timeout=240,
+            cwd=ROOT, check=False, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ OWNER = "GMBG-20260301-001"
 _PACKAGE = "plugins/module_utils/restore"
 _PREFIX = "ansible_collections/storewarden/ops/"
 # For the host's undo beyond its deadline; the machine may be busy with other tests.
-PATIENCE = 120.0
+PATIENCE = 400.0
 _UNHEARD = re.compile(r"banner exchange|Connection refused|connect to host")
 # The file that most scenes change, as an item, and how it looks.
 CONF = "/etc/sw-demo.conf"
@@ -104,7 +104,7 @@ class RestoreHost:
         """On a busy machine sshd may not greet in time; then nothing was run, and we come again."""
 
         def tried() -> Any:
-            done = self.host.run(script, user="root", check=False, input=input, timeout=240.0)
+            done = self.host.run(script, user="root", check=False, input=input, timeout=600.0)
             return None if done.returncode == 255 and _UNHEARD.search(done.stderr) else done
 
         done = until(tried, "heard by sshd")
@@ -185,7 +185,7 @@ class RestoreHost:
 
         def seen() -> str | None:
             try:
-                done = self.host.run(loop, user="root", check=False, timeout=60.0)
+                done = self.host.run(loop, user="root", check=False, timeout=240.0)
             except LabError:
                 return None
             return done.stdout + "\n" if done.returncode == 0 else None

@@ -8,6 +8,7 @@ name. Only the scenes of chosen tests are played, the first ones first, each on 
 from __future__ import annotations
 
 import queue
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.e2e.restore_host import RestoreHost
 from tests.lab.fleet import Lab, LabHost
+from tests.second_try import wanted
 
 Scene = Callable[[RestoreHost], None]
 
@@ -42,18 +44,31 @@ class Stage:
     def play(self, lab: Lab, chosen: Iterable[str]) -> Mapping[str, Future[None]]:
         """How each scene ended, by name. All hosts are as new when this returns."""
         free: queue.SimpleQueue[LabHost] = queue.SimpleQueue()
+        worn: set[LabHost] = set()
         for host in lab.hosts:
             free.put(host)
         with ThreadPoolExecutor(len(lab.hosts)) as pool:
-            played = {name: pool.submit(self._play, name, free) for name in chosen}
+            played = {name: pool.submit(self._play, name, free, worn) for name in chosen}
         with ThreadPoolExecutor(len(lab.hosts)) as pool:
-            list(pool.map(LabHost.reset, lab.hosts))
+            list(pool.map(LabHost.reset, worn))
         return played
 
-    def _play(self, name: str, free: queue.SimpleQueue[LabHost]) -> None:
+    def _play(self, name: str, free: queue.SimpleQueue[LabHost], worn: set[LabHost]) -> None:
+        """A second try is on another host, or on one that was reset; it is told as a warning."""
+        try:
+            self._once(name, free, worn)
+        except Exception as error:
+            if not wanted():
+                raise
+            warnings.warn(f"{name} is tried again: {error}", stacklevel=1)
+            self._once(name, free, worn)
+
+    def _once(self, name: str, free: queue.SimpleQueue[LabHost], worn: set[LabHost]) -> None:
+        """``worn`` are the hosts that are not as new."""
         scene, spoils = self._scenes[name]
         host = free.get()
         till = RestoreHost(host=host)
+        worn.add(host)
         try:
             till.set_out()
             scene(till)
@@ -62,7 +77,11 @@ class Stage:
             raise
         finally:
             try:
-                host.reset() if spoils else till.tidy()
+                if spoils:
+                    host.reset()
+                    worn.discard(host)
+                else:
+                    till.tidy()
             finally:
                 free.put(host)
 

@@ -93,8 +93,9 @@ class RolloutSite:
         self._desk("head").act(number, key, Approve())
         return number
 
-    def file(self, settings: str) -> Path:
-        """A rollout file that puts ``settings`` on every till."""
+    def file(self, settings: str, *, within: int = 60) -> Path:
+        """A rollout file that puts ``settings`` on every till, whose service has to answer
+        ``within`` seconds. No dead man fires while a slow machine is still at it."""
         body = {
             "payload": "config",
             "options": {
@@ -103,14 +104,14 @@ class RolloutSite:
                 "probes": [
                     {"name": "till", "kind": "http", "url": f"http://127.0.0.1:{PORT}/"},
                 ],
-                "within": 5,
+                "within": within,
             },
             "waves": ["1 store", "rest at once"],
             "soak": {"wall": "3s", "trading": "0"},
             "gates": ["probe"],
             "salt": "lab",
             "budgets": {"region": "100%", "single_consent": True},
-            "deadline": "60s",
+            "deadline": "10m",
         }
         path = self.folder / "rollout.yml"
         path.write_text(yaml.safe_dump(body))

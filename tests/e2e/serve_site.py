@@ -24,7 +24,7 @@ from storewarden.testing.conformance_changes import DAY, PREFIX, happening, note
 from storewarden.wiring import Site, open_site
 
 _BIN = Path(sys.executable).parent
-PATIENCE = timedelta(minutes=3)
+PATIENCE = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Service:
         """Send a signal and wait; the exit status."""
         assert self._process is not None
         self._process.send_signal(number)
-        code = self._process.wait(60)
+        code = self._process.wait(PATIENCE.total_seconds())
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process = None
@@ -88,7 +88,7 @@ class Service:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE.total_seconds(),
             check=False,
         )
 

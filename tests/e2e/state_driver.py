@@ -25,7 +25,7 @@ from pathlib import Path
 
 _PACKAGE = "ansible_collections.storewarden.ops.plugins.module_utils.baseline"
 _FOLDERS = ("/etc", "/usr", "/var", "/home", "/root")
-_SCRIPT_SECONDS = 60
+_SCRIPT_SECONDS = 240
 # <linux/sched.h>, <linux/mount.h>
 _CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000
 _libc = ctypes.CDLL(None, use_errno=True)

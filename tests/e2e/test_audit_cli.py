@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.e2e.audit_cli import LOCAL, Done, Place, interrupt, until
+from tests.e2e.audit_cli import LOCAL, PATIENCE, Done, Place, interrupt, until
 
 FEW = ("--controls", "A01,A03")
 
@@ -147,7 +147,7 @@ def test_on_a_terminal_progress_is_a_bar_that_leaves_nothing_behind(place: Place
         if not part:
             break
         seen += part
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=PATIENCE)
     os.close(master)
     assert process.returncode == 0
     assert b"hosts" in seen
@@ -272,17 +272,22 @@ def test_sudo_that_asks_for_a_password_is_told(place: Place) -> None:
 # -- nothing that was obtained is lost ---------------------------------------------
 
 
-def slow(place: Place, seconds: int) -> Path:
-    """An interpreter that waits first: a host that takes its time."""
-    path = place.write(
-        "bin/slow-python", f'#!/bin/sh\nsleep {seconds}\nexec {sys.executable} "$@"\n'
-    )
+def slow(place: Place) -> Path:
+    """An interpreter that waits for the word ``go``: a host that takes its time."""
+    folder = place.folder
+    wait = f"until [ -e {folder}/go ] || [ ! -d {folder} ]; do sleep 0.1; done"
+    path = place.write("bin/slow-python", f'#!/bin/sh\n{wait}\nexec {sys.executable} "$@"\n')
     path.chmod(0o755)
     return path
 
 
+def go(place: Place) -> None:
+    """The word that ``slow`` hosts wait for."""
+    place.write("go", "")
+
+
 def test_ctrl_c_keeps_reports_and_records_what_arrived(place: Place) -> None:
-    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place, 300)}"
+    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place)}"
     place.inventory(till1=LOCAL, till2=late)
     process = place.start("audit", *FEW, "--progress", "json", "--format", "json")
     assert process.stderr is not None
@@ -300,14 +305,14 @@ def test_ctrl_c_keeps_reports_and_records_what_arrived(place: Place) -> None:
     recorded = json.loads(again.out)
     assert recorded["hosts"] == data["hosts"]
     assert recorded["audit"]["outcome"] == "interrupted"
-    assert until(lambda: place.children() == [], seconds=15), place.children()
+    assert until(lambda: place.children() == []), place.children()
 
 
 def test_ctrl_c_before_anything_ran_is_130_and_quiet(place: Place) -> None:
-    waits = place.write("inventory.sh", "#!/bin/sh\nsleep 60\n")
+    waits = place.write("inventory.sh", "#!/bin/sh\nsleep 300\n")
     waits.chmod(0o755)
     process = place.start("audit", "-i", str(waits))
-    assert until(lambda: _sleeps(waits), seconds=60)
+    assert until(lambda: _sleeps(waits))
     done = interrupt(process)
     assert done.code == 130
     assert done.lines == ["storewarden: interrupted"]
@@ -319,7 +324,7 @@ def _sleeps(script: Path) -> bool:
 
 
 def test_a_killed_audit_is_collected_by_the_next_one(place: Place) -> None:
-    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place, 3)}"
+    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place)}"
     place.inventory(till1=LOCAL, till2=late)
     process = place.start("audit", *FEW, "--progress", "json")
     assert process.stderr is not None
@@ -330,7 +335,8 @@ def test_a_killed_audit_is_collected_by_the_next_one(place: Place) -> None:
         if step.get("host") == "till1":
             break
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
+    go(place)
     place.inventory(till1=LOCAL, till2=LOCAL)
     done = place.run("audit", *FEW, "--progress", "lines")
     assert done.code == 0, done.err
@@ -355,7 +361,7 @@ def test_a_full_disk_under_the_ledger_is_5_with_the_whole_report(
 ) -> None:
     settings = f"ledger: {small_disk}/ledger.sqlite\ninventory: [hosts.yml]\n"
     place.settings(f"{settings}audit: {{fail_under: 0}}\n")
-    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place, 4)}"
+    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place)}"
     place.inventory(till1=LOCAL, till2=late)
     process = place.start("audit", *FEW, "--progress", "json", "--format", "json")
     assert process.stderr is not None
@@ -363,7 +369,8 @@ def test_a_full_disk_under_the_ledger_is_5_with_the_whole_report(
         if json.loads(line).get("host") == "till1":
             fill(small_disk / "ballast")
             break
-    out, err = process.communicate(timeout=120)
+    go(place)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 5, err
     data = json.loads(out)
     assert [host["state"] for host in data["hosts"]] == ["audited", "audited"]
@@ -387,7 +394,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_fault(place: Place) -> None:
-    long = {f"till{n}": LOCAL for n in range(40)}  # more than a pipe holds
+    long = {f"till{n}": LOCAL for n in range(8)}  # with all controls more than a pipe holds
     place.inventory(**long)
     assert place.run("audit", "--accept-shrunk", "--quiet").code in (0, 1)
     done = subprocess.run(
@@ -405,13 +412,14 @@ def test_a_reader_that_goes_away_is_no_fault(place: Place) -> None:
 def test_a_report_that_cannot_be_written_is_5_and_says_where_it_still_is(place: Place) -> None:
     target = place.folder / "gone"
     target.mkdir()
-    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place, 2)}"
+    late = f"ansible_connection: local, ansible_python_interpreter: {slow(place)}"
     place.inventory(till1=late)
     process = place.start("audit", *FEW, "--output", str(target / "report"), "--progress", "json")
     assert process.stderr is not None
     process.stderr.readline()
     target.rmdir()
-    _, err = process.communicate(timeout=120)
+    go(place)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 5
     assert "storewarden report audit-" in err
     assert place.run("report").code == 0

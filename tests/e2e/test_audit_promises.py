@@ -18,7 +18,7 @@ import pytest
 import yaml
 from pysqlite3 import dbapi2 as sqlite
 
-from tests.e2e.audit_cli import LOCAL, Done, Place, until
+from tests.e2e.audit_cli import LOCAL, PATIENCE, Done, Place, until
 
 OWN = """---
 id: S01
@@ -167,7 +167,7 @@ def test_a_device_or_pipe_is_written_into_never_replaced(place: Place) -> None:
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
     done = place.run("report", "--format", "json", "--output", str(pipe))
-    text, _ = reader.communicate(timeout=60)
+    text, _ = reader.communicate(timeout=PATIENCE)
     assert (done.code, json.loads(text)["schema"]) == (0, 1)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
@@ -223,12 +223,12 @@ def test_a_password_in_a_setting_is_not_repeated(place: Place) -> None:
 
 
 def test_term_before_anything_ran_is_told_like_ctrl_c(place: Place) -> None:
-    waits = place.write("inventory.sh", "#!/bin/sh\ntouch started\nexec sleep 60\n")
+    waits = place.write("inventory.sh", "#!/bin/sh\ntouch started\nexec sleep 300\n")
     waits.chmod(0o755)
     process = place.start("audit", "-i", str(waits))
-    assert until(lambda: any(place.folder.rglob("started")), seconds=60)
+    assert until(lambda: any(place.folder.rglob("started")))
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (130, "storewarden: interrupted\n")
 
 
@@ -237,7 +237,7 @@ def test_two_audits_at_once_leave_each_other_alone(place: Place) -> None:
     slow.chmod(0o755)
     place.inventory(till1=f"ansible_connection: local, ansible_python_interpreter: {slow}")
     both = [place.start("audit", "--controls", "S01", "--format", "json") for _ in range(2)]
-    ended = [process.communicate(timeout=120) for process in both]
+    ended = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     reports = [json.loads(out) for out, _ in ended]
     assert len({report["audit"]["id"] for report in reports}) == 2

@@ -9,6 +9,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from storewarden.domain.errors import Refused
 from storewarden.flows.person_tokens import withdraw_tokens
 from storewarden.wiring.people import token_parts
 from storewarden.wiring.service import refuse_strangers
-from tests.e2e.audit_cli import Done, Place
+from tests.e2e.audit_cli import PATIENCE, Done, Place
 from tests.e2e.change_service import HOSTS, Service, lay_out, serving, site_in, token_for
 
 pytestmark = pytest.mark.slow
@@ -35,6 +36,13 @@ NEW = (
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     with serving(lay_out(tmp_path)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """For words that change nothing."""
+    with serving(lay_out(tmp_path_factory.mktemp("site"))) as running:
         yield running
 
 
@@ -63,7 +71,7 @@ def test_two_people_take_a_change_from_request_to_close(service: Service) -> Non
     ]
     yes = cli(service, "head", "change", "approve", number, "--comment", "好的")
     assert (yes.code, yes.out.strip()) == (0, f"{number} approved")
-    assert cli(service, "op.one", "change", "start", number).code == 0
+    assert cli(service, "op.one", "change", "start", number, "--needs", "40m").code == 0
     assert cli(service, "op.one", "change", "step", number, "backup").code == 0
     assert cli(service, "op.one", "change", "step", number, "backup", "--check").code == 3
     assert cli(service, "lead", "change", "step", number, "backup", "--check").code == 0
@@ -173,6 +181,28 @@ def test_lists_say_who_has_to_approve_and_debts_what_is_owed(service: Service) -
     assert cli(service, "head", "change", "debts", "--overdue").out.strip() == "nothing is owed"
 
 
+def test_a_month_below_the_bar_is_1_with_a_service_and_without_one(tmp_path: Path) -> None:
+    """A change of a core system that was taken back: the report names its class."""
+    lay_out(tmp_path)
+    (tmp_path / "hosts.yml").write_text(HOSTS.replace("sw_tier: ordinary", "sw_tier: core"))
+    with serving(tmp_path) as service:
+        number = new(service)
+        for person, verb, body in (
+            ("head", "approve", {}),
+            ("op.one", "start", {}),
+            ("op.one", "close", {"outcome": "rolled back", "reason": "no sale"}),
+        ):
+            assert service.post(person, f"/changes/{number}/{verb}", body).status_code == 200
+        asked = cli(service, "sec", "change", "report")
+    read = Place(tmp_path).run("change", "report")
+    assert (asked.code, read.code) == (1, 1)
+    assert asked.out == read.out
+    assert re.search(r"core systems +0 of 1 +0 % +BELOW 95 %", read.out)
+    assert re.search(r"service-recovery .* fails more often than 5 %: analyse why", read.out)
+    data = json.loads(Place(tmp_path).run("change", "report", "--json").out)
+    assert [each["number"] for each in data["changes"]] == [number]
+
+
 def test_a_change_from_a_file_and_the_template_is_one(service: Service) -> None:
     template = Place(service.folder).run("change", "new", "--template").out
     live = re.sub(r"^# (window: \{starts|steps|  - \{name)", r"\1", template, flags=re.MULTILINE)
@@ -201,8 +231,10 @@ def test_the_same_key_again_is_the_same_change(service: Service) -> None:
     [
         (("change", "new"), 2, "--summary: is needed"),
         (("change", "show", "GMBG-20260101-001"), 2, "there is no such change"),
+        (("change", "report", "--month", "June"), 2, "month: 'June' is no month"),
         (("change", "new", "--window", "soon"), 2, "--window: must be START/END or next"),
         (("change", "new", "--window", "next", "--needs", "x"), 2, "--needs"),
+        (("change", "start", "GMBG-20260101-001", "--needs", "x"), 2, "--needs: 'x' is no"),
         (("change", "new", "--standing", "x"), 2, "--standing, --until"),
         (("change", "new", "--file", "nothing.yml"), 2, "nothing.yml: cannot be read"),
         (("change", "attach", "GMBG-20260101-001", "none.pdf", "--kind", "test"), 2, "none.pdf"),
@@ -233,15 +265,15 @@ def test_the_same_key_again_is_the_same_change(service: Service) -> None:
     ],
 )
 def test_what_is_wrong_is_one_line(
-    service: Service, argv: tuple[str, ...], code: int, said: str
+    standing: Service, argv: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = cli(service, "op.one", *argv)
+    done = cli(standing, "op.one", *argv)
     assert (done.code, len(done.lines), done.out) == (code, 1, "")
     assert said in done.err
 
 
-def test_hosts_that_match_nothing_are_named(service: Service) -> None:
-    done = cli(service, "op.one", *NEW, "--host", "pos99")
+def test_hosts_that_match_nothing_are_named(standing: Service) -> None:
+    done = cli(standing, "op.one", *NEW, "--host", "pos99")
     assert (done.code, len(done.lines)) == (2, 1)
     assert "pos99 matches no host" in done.err
 
@@ -351,7 +383,7 @@ def test_a_closed_stdout_is_no_fault(tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f"{program} person list >&-"],
         cwd=lay_out(tmp_path), env=Place(tmp_path).environment(),
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert "fault of storewarden" not in done.stderr
 
@@ -395,6 +427,7 @@ def test_no_token_is_ever_in_argv(service: Service) -> None:
                 seen.append(Path(f"/proc/{process.pid}/{name}").read_bytes())
             except OSError:
                 break
+        time.sleep(0.05)
     process.communicate()
     assert process.returncode == 0
     assert any(b"token-file" in each for each in seen)

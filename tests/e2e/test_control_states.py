@@ -40,7 +40,6 @@ def results(request: pytest.FixtureRequest, lab: Lab) -> dict[str, dict[str, Any
 
 @pytest.mark.lab
 @pytest.mark.slow
-@pytest.mark.timeout(1200)  # the first one waits for all states of all controls
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.id)
 def test_verdict_on_a_real_host(state: State, results: dict[str, dict[str, Any]]) -> None:
     result = results[state.id]

@@ -20,7 +20,7 @@ from tests.e2e.control_states import FOLDER, ROOT, State, all_states, visit
 from tests.e2e.fix_plays import CHANGE, UNDO, Plays
 from tests.lab.fleet import Lab, LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 STATES = [state for state in all_states() if state.host == "databases"]
 FAMILIES = {"baseline_audit_families": ["postgresql", "mariadb"]}
@@ -56,7 +56,7 @@ mariadb -BN --protocol=tcp --host=127.0.0.1 --ssl --user=till --password=Ladder-
 
 
 def _do(host: LabHost, script: str) -> str:
-    return host.run("sh -eu", input=SHELL + script, user="root", timeout=120).stdout
+    return host.run("sh -eu", input=SHELL + script, user="root", timeout=400).stdout
 
 
 @pytest.fixture(scope="module")

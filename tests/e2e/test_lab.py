@@ -48,7 +48,7 @@ def _as_root(*words: str, text: str = "") -> str:
     return done.stdout
 
 
-def _until(met: Callable[[], bool], what: str, *, seconds: float = 30.0) -> None:
+def _until(met: Callable[[], bool], what: str, *, seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
@@ -168,10 +168,8 @@ def test_a_cut_line_stays_cut_over_a_reboot_and_the_host_runs_on(
     lab: Lab, lab_host: LabHost
 ) -> None:
     boots = lab.status()[lab_host.name]["boots"]
-    lab_host.run(
-        "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot",
-        user="root",
-    )
+    watch = "while ip link show host0 | grep -q LOWER_UP; do sleep 0.1; done; systemctl reboot"
+    lab_host.run(["systemd-run", "--quiet", "sh", "-c", watch], user="root")
     lab_host.cut()
     assert lab_host.run("true", check=False).returncode == 255
     _until(lambda: bool(lab.status()[lab_host.name]["boots"] == boots + 1), "rebooted while cut")
@@ -324,7 +322,7 @@ def test_a_lab_ends_with_the_process_it_was_made_for(lab: Lab, other: str) -> No
     assert _traces(other)
     owner.send_signal(signal.SIGKILL)
     owner.wait()
-    _until(lambda: not _traces(other), "the lab gone", seconds=20.0)
+    _until(lambda: not _traces(other), "the lab gone")
 
 
 def test_an_interrupted_up_leaves_nothing(lab: Lab, other: str) -> None:
@@ -338,7 +336,7 @@ def test_an_interrupted_up_leaves_nothing(lab: Lab, other: str) -> None:
     assert process.stdout
     assert "2 hosts on" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert _traces(other) == []

@@ -84,7 +84,7 @@ def _molecule(role: str, till: LabHost, home: Path, *argv: str) -> subprocess.Co
     }
     return subprocess.run(
         ["molecule", "-c", str(_CONFIG), *argv],
-        cwd=_ROOT / "roles" / role, env=env, check=False, timeout=240, text=True,
+        cwd=_ROOT / "roles" / role, env=env, check=False, timeout=900, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 

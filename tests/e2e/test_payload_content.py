@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.lab.fleet import Lab, LabHost
 from tests.unit.plugins.signing import Gpg, Minisigner
 from tests.unit.plugins.tar_bench import Member, link, packed
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 TARGET = "/etc/scanner/rules"
 READ = "/run/scanner.read"
@@ -36,17 +37,18 @@ OLD, NOW, LATER = 1_690_000_000, 1_700_000_000, 1_710_000_000
 
 
 @pytest.fixture(scope="module")
-def hosts(lab: Lab) -> Iterator[list[LabHost]]:
-    """Two tills, fresh afterwards."""
-    chosen = [host for host in lab.hosts if host.role == "pos"][:2]
-    yield chosen
-    for host in chosen:
-        host.reset()
-
-
-@pytest.fixture(scope="module")
-def scenes(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    return Scenes(lab=lab, payload="content", folder=tmp_path_factory.mktemp("content"))
+def hosts(lab: Lab) -> Iterator[list[RestoreHost]]:
+    """Three hosts with the daemon and a rule of their own, fresh afterwards."""
+    found = [RestoreHost(host=host) for host in lab.hosts[:3]]
+    for one in found:
+        one.host.write("/etc/systemd/system/scanner.service", UNIT, mode=0o644)
+        one.sh(
+            f"mkdir -p {TARGET}; echo own > {TARGET}/own.rule; systemctl daemon-reload;"
+            "systemctl start scanner"
+        )
+    yield found
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(LabHost.reset, (one.host for one in found)))
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +84,10 @@ def options(source: Path, data: bytes, signature: bytes, key: str, **more: Any) 
 
 
 def test_libraries_come_only_when_they_prove(
-    scenes: Scenes, hosts: list[LabHost], gpg: Gpg, tmp_path: Path
+    hosts: list[RestoreHost], gpg: Gpg, tmp_path: Path
 ) -> None:
-    till, other = (RestoreHost(host=host) for host in hosts)
-    for one in (till, other):
-        one.host.write("/etc/systemd/system/scanner.service", UNIT, mode=0o644)
-        one.sh(
-            f"mkdir -p {TARGET}; echo own > {TARGET}/own.rule; systemctl daemon-reload;"
-            "systemctl start scanner"
-        )
+    till, other, third = hosts
+    scenes = _scenes(till, tmp_path / "scenes")
     signer = Minisigner()
     first = rules("4.7", Member("sub/b.rule", b"b\n"), link("latest.rule", "a.rule"))
     user = gpg.key("publisher")
@@ -99,13 +96,13 @@ def test_libraries_come_only_when_they_prove(
     key = tmp_path / "publisher.asc"
     key.write_bytes(gpg.public(user))
     proof = gpg.sign(tmp_path / "daily.db", user)
+    given = options(tmp_path / "rules-1.tar.gz", first, signer.sign(first, time=NOW), signer.line)
     played = scenes.play(
         "GMBG-20260301-021",
         [PREFLIGHT, APPLY, JUDGE],
         {
-            till.host: options(
-                tmp_path / "rules-1.tar.gz", first, signer.sign(first, time=NOW), signer.line
-            ),
+            till.host: given,
+            third.host: given,
             other.host: options(
                 tmp_path / "daily.db",
                 signatures,
@@ -115,7 +112,7 @@ def test_libraries_come_only_when_they_prove(
             ),
         },
     )
-    for one in (till, other):
+    for one in hosts:
         reports = [played.of(one.host, phase)["report"] for phase in (PREFLIGHT, APPLY, JUDGE)]
         assert reports == ["ready", "applied", "verified"], played.said
     lock = played.of(till.host, PREFLIGHT)["detail"]["lock"]
@@ -124,15 +121,29 @@ def test_libraries_come_only_when_they_prove(
         "4.7a 4.7\na 4.7\nown\nb\n750 root\n640 root\n"
     )
     assert other.sh(f"cat {TARGET}/daily.db {TARGET}/own.rule") == "signature 1\nsignature 2\nown\n"
-    before = till.files(*PLACES)
-    read = till.sh(f"stat -c %y {READ}")
-
-    # Newer and well signed, but the host's own check refuses it once it is in place.
     second = rules("4.8", Member("new.rule", b"new\n"))
     newer = options(
         tmp_path / "rules-2.tar.gz", second, signer.sign(second, time=LATER), signer.line
     )
-    played = scenes.play(
+    cases = _refused_cases(tmp_path, signer, second, newer)
+    with ThreadPoolExecutor() as pool:
+        at_once = [
+            pool.submit(_fails_its_check, till, newer, tmp_path / "check"),
+            pool.submit(_asked_all, third, cases, tmp_path / "cases"),
+        ]
+    for future in at_once:
+        future.result()
+
+
+def _scenes(till: RestoreHost, folder: Path) -> Scenes:
+    return Scenes(lab=till.host.lab, payload="content", folder=folder)
+
+
+def _fails_its_check(till: RestoreHost, newer: dict[str, Any], folder: Path) -> None:
+    """Newer and well signed, but the host's own check refuses it once it is in place."""
+    before = till.files(*PLACES)
+    read = till.sh(f"stat -c %y {READ}")
+    played = _scenes(till, folder).play(
         "GMBG-20260301-022",
         [PREFLIGHT, APPLY],
         {
@@ -145,10 +156,13 @@ def test_libraries_come_only_when_they_prove(
     assert till.files(*PLACES) == before
     assert till.sh(f"stat -c %y {READ}") == read
 
-    cases = _refused_cases(tmp_path, signer, second, newer)
+
+def _asked_all(till: RestoreHost, cases: list[tuple[dict[str, Any], str]], folder: Path) -> None:
+    """Each is refused with its reason, and leaves nothing."""
+    before = till.files(*PLACES)
     stage = {"stage": "/var/cache/storewarden/refused"}
     asked = [{**given, **stage} for given, _why in cases]
-    answers = scenes.asked("storewarden.ops.signed_content", till.host, asked)
+    answers = _scenes(till, folder).asked("storewarden.ops.signed_content", till.host, asked)
     for answer, (_given, why) in zip(answers, cases, strict=True):
         assert answer["preflight"]["ready"] is False, why
         assert why in answer["preflight"]["reason"]["en"], answer

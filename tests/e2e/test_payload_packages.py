@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packages on real hosts, from a repository that is made, changed and broken in the test.
 
-Most scenes go step by step, as the role's modules do; the last ones are played by the playbooks.
+Most scenes go step by step, as the role's modules do; the first one is played by the playbooks.
 What is compared is what dpkg, systemd and the till's own files say.
 """
 
@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fix_plays import CHANGE, Plays
 from tests.e2e.package_host import APP, POINT, PackageHost, depot
+from tests.e2e.payload_plays import CHANGE
+from tests.e2e.payload_scenes import APPLY, JUDGE, PREFLIGHT, Scenes
 from tests.e2e.restore_host import RestoreHost, sh, word
 from tests.e2e.restore_scenes import Scene, Stage, chosen
 from tests.lab.fleet import Lab, LabHost
@@ -24,10 +25,12 @@ from tests.lab.repository import Flavour
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 stage = Stage()
+_WHERE: dict[str, Path] = {}
 
 _NEWEST = {"packages": [APP]}
 _CONF = f"/etc/{APP}.conf"
 _CRASHES = "#!/bin/sh\nsleep 0.3\nexit 1\n"
+_SETTLED = 4.0  # seconds in which that has crashed, however slow the machine is
 
 
 def with_depot(scene: Callable[[PackageHost], None]) -> Scene:
@@ -43,9 +46,50 @@ def with_depot(scene: Callable[[PackageHost], None]) -> Scene:
     return stage.alone(played)
 
 
-def verify(lock: Mapping[str, Any], wish: Mapping[str, Any] = _NEWEST) -> dict[str, Any]:
+def verify(
+    lock: Mapping[str, Any], wish: Mapping[str, Any] = _NEWEST, settle: float = 0.7
+) -> dict[str, Any]:
     """A step: what is not as it should be, by probe."""
-    return {"verify": {"wish": wish, "lock": lock, "point": POINT}}
+    return {"verify": {"wish": wish, "lock": lock, "point": POINT, "settle": settle}}
+
+
+def _forward(
+    scenes: Scenes, till: LabHost, change: str, options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Preflight, apply with the lock that it resolved, judge: their reports."""
+    found = scenes.play(change, [PREFLIGHT], {till: options}).of(till, PREFLIGHT)
+    assert found["report"] == "ready", found
+    lock = found["detail"]["lock"]
+    played = scenes.play(change, [APPLY, JUDGE], {till: options}, payload_lock=lock)
+    return [found, played.of(till, APPLY), played.of(till, JUDGE)]
+
+
+_LEFT = "ls -A /var/cache/storewarden /var/lib/storewarden/jobs 2>/dev/null; true"
+
+
+@with_depot
+def the_playbooks_take_a_good_version_forward_and_a_bad_one_back(host: PackageHost) -> None:
+    till = host.till.host
+    scenes = Scenes(lab=till.lab, payload="packages", folder=_WHERE["folder"])
+    probe = {"name": "till", "kind": "unit", "unit": f"{APP}.service"}
+    options = {"packages": [APP], "probes": [probe], "settle_seconds": 1}
+    host.begin(f"{APP}=1.0")
+    boot = till.boot_id()
+    found, applied, judged = _forward(scenes, till, CHANGE, {**options, "reboot": "always"})
+    assert (found["detail"]["reboot"], applied["report"]) == (True, "applied"), applied
+    assert applied["detail"]["applied"]["rebooted"] is True
+    assert judged["report"] == "verified", judged
+    before = host.state()
+    assert f"{APP} 1.1 ii" in before
+    assert till.boot_id() != boot
+    host.depot.put(APP, "2.0", Flavour(program=_CRASHES))
+    host.depot.publish()
+    options["settle_seconds"] = _SETTLED
+    _found, applied, judged = _forward(scenes, till, f"{CHANGE}-bad", options)
+    assert (applied["report"], judged["report"]) == ("applied", "restored"), judged
+    assert f"{APP}.service" in judged["reason"]["en"]
+    assert host.state() == before
+    assert host.sh(_LEFT).split() == ["/var/lib/storewarden/jobs:", ".lock"]
 
 
 @with_depot
@@ -89,7 +133,8 @@ def a_version_that_breaks_its_service_is_seen_and_taken_back(host: PackageHost) 
     host.begin(f"{APP}=1.1")
     before = host.state()
     fact = host.look(_NEWEST)
-    job, seen, undone = host.change(fact, _NEWEST, verify(fact["lock"]), word("undone", POINT))
+    looked = verify(fact["lock"], settle=_SETTLED)
+    job, seen, undone = host.change(fact, _NEWEST, looked, word("undone", POINT))
     assert job["rc"] == 0
     assert list(seen["bad"]) == ["units"]
     assert f"{APP}.service" in seen["bad"]["units"]
@@ -202,13 +247,13 @@ def another_package_program_is_waited_for_and_then_named(host: PackageHost) -> N
     assert "waited 0 s" in said["refused"] or "waited 1 s" in said["refused"]
     host.sh("kill $(cat /run/held); rm /run/held")
     _started, said = host.steps(
-        sh(_HOLD.format(2)), {"preflight": {"wish": _NEWEST, "patience": 60.0}}
+        sh(_HOLD.format(4)), {"preflight": {"wish": _NEWEST, "patience": 600.0}}
     )
     assert said["ready"]
 
 
 # The first run of this postinst has its dpkg killed, as a loss of power would.
-_KILLED_ONCE = "if [ ! -e /run/once ]; then touch /run/once; kill -9 $PPID; sleep 5; fi"
+_KILLED_ONCE = "if [ ! -e /run/once ]; then touch /run/once; kill -9 $PPID; exit 1; fi"
 
 
 @with_depot
@@ -238,7 +283,8 @@ def an_interrupted_dpkg_is_finished_inside_the_restore_point(host: PackageHost) 
 
 @with_depot
 def sigterm_in_the_middle_of_dpkg_ends_in_the_state_before(host: PackageHost) -> None:
-    slow = "touch /run/in-postinst; sleep 4"
+    # It ends with the rest; the undo has dpkg finish what was unpacked, which is not to wait.
+    slow = "if [ ! -e /run/in-postinst ]; then touch /run/in-postinst; sleep 300; fi"
     host.depot.put(APP, "2.0", Flavour(after_install=slow))
     host.begin(f"{APP}=1.1")
     before = host.state()
@@ -249,7 +295,7 @@ def sigterm_in_the_middle_of_dpkg_ends_in_the_state_before(host: PackageHost) ->
         word("armed", POINT),
         {"job": {"wish": _NEWEST, "lock": fact["lock"], "point": POINT}},
         sh(
-            "for i in $(seq 200); do [ -e /run/in-postinst ] && break; sleep 0.1; done;"
+            "until [ -e /run/in-postinst ]; do sleep 0.1; done;"
             f"systemctl kill --kill-whom=all --signal=TERM {unit};"
             f"while systemctl is-active -q {unit}; do sleep 0.1; done"
         ),
@@ -263,6 +309,7 @@ def sigterm_in_the_middle_of_dpkg_ends_in_the_state_before(host: PackageHost) ->
 def another_updaters_version_fails_the_verification(host: PackageHost) -> None:
     host.begin(f"{APP}=1.0")
     fact = host.look(_NEWEST)
+    assert "lock" in fact, fact
     host.depot.put(APP, "1.2")
     host.depot.publish()
     drift = sh(f"apt-get update -q; apt-get install -yq {APP}=1.2")
@@ -275,7 +322,8 @@ mkdir -p /usr/lib/sw-own; cp /bin/sleep /usr/lib/sw-own/run
 printf '#!/usr/bin/python3\nimport time\ntime.sleep(9999)\n' > /usr/lib/sw-own/script
 chmod 755 /usr/lib/sw-own/script
 for one in binary script; do
-  printf '[Service]\nExecStart=%s\n' "$(echo $one | sed \
+  # Type=exec: once it is started it runs its own program, and systemd's no more.
+  printf '[Service]\nType=exec\nExecStart=%s\n' "$(echo $one | sed \
     's|binary|/usr/lib/sw-own/run 9999|; s|script|/usr/bin/python3 /usr/lib/sw-own/script|')" \
     > /etc/systemd/system/sw-$one.service
 done
@@ -318,62 +366,11 @@ def services_that_run_replaced_files_are_started_anew(till: RestoreHost) -> None
     assert old[2] == new[2]
 
 
-def _phase(plays: Plays, phase: str, till: LabHost, **variables: Any) -> dict[str, Any]:
-    """The report of one phase."""
-    done = plays.run(
-        f"storewarden.ops.payload_{phase}", [till], payload_name="packages", **variables
-    )
-    assert till.name in done.reports, done.err
-    report: dict[str, Any] = done.reports[till.name]["payload"]
-    return report
-
-
-def _forward(plays: Plays, till: LabHost, change: str, options: Mapping[str, Any]) -> list[Any]:
-    """Preflight, apply with the lock that it resolved, judge: their reports."""
-    words: dict[str, Any] = {"payload_change": change, "payload_options": options}
-    found = _phase(plays, "preflight", till, **words)
-    assert found["report"] == "ready", found
-    words["payload_lock"] = found["detail"]["lock"]
-    return [found, *(_phase(plays, phase, till, **words) for phase in ("apply", "judge"))]
-
-
-_LEFT = "ls -A /var/cache/storewarden /var/lib/storewarden/jobs 2>/dev/null; true"
-
-
-def test_the_playbooks_take_a_good_version_forward_and_a_bad_one_back(
-    lab: Lab, tmp_path: Path
-) -> None:
-    till = lab.hosts[0]
-    plays = Plays(lab=lab, folder=tmp_path)
-    probe = {"name": "till", "kind": "unit", "unit": f"{APP}.service"}
-    options = {"packages": [APP], "probes": [probe], "settle_seconds": 1}
-    with depot(lab.plan.bridge_address) as own:
-        try:
-            for version in ("1.0", "1.1"):
-                own.put(APP, version)
-            host = PackageHost(till=RestoreHost(host=till), depot=own)
-            host.begin(f"{APP}=1.0")
-            boot = till.boot_id()
-            found, applied, judged = _forward(plays, till, CHANGE, {**options, "reboot": "always"})
-            assert (found["detail"]["reboot"], applied["report"]) == (True, "applied"), applied
-            assert applied["detail"]["applied"]["rebooted"] is True
-            assert judged["report"] == "verified", judged
-            before = host.state()
-            assert f"{APP} 1.1 ii" in before
-            assert till.boot_id() != boot
-            own.put(APP, "2.0", Flavour(program=_CRASHES))
-            own.publish()
-            _found, applied, judged = _forward(plays, till, f"{CHANGE}-bad", options)
-            assert (applied["report"], judged["report"]) == ("applied", "restored"), judged
-            assert f"{APP}.service" in judged["reason"]["en"]
-            assert host.state() == before
-            assert host.sh(_LEFT).split() == ["/var/lib/storewarden/jobs:", ".lock"]
-        finally:
-            till.reset()
-
-
 @pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, lab: Lab) -> Mapping[str, Future[None]]:
+def played(
+    request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Future[None]]:
+    _WHERE["folder"] = tmp_path_factory.mktemp("packages")
     return stage.play(lab, chosen(request))
 
 

@@ -63,7 +63,7 @@ def steps(host: RestoreHost, *asked: dict[str, Any]) -> list[dict[str, Any]]:
     driver = (Path(__file__).parent / "package_driver.py").read_text(encoding="utf-8")
     work = json.dumps({"archive": archive(), "steps": asked})
     done = host.host.run(
-        f"python3 -c {shlex.quote(driver)}", user="root", input=work, timeout=240.0
+        f"python3 -c {shlex.quote(driver)}", user="root", input=work, timeout=900.0
     )
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
@@ -95,7 +95,7 @@ def test_dnf_keeps_the_same_contract(host: RestoreHost) -> None:
     before, job, after, again = steps(
         host,
         verify,
-        {"job": {"wish": wish, "lock": lock, "point": "rp", "await": 120.0}},
+        {"job": {"wish": wish, "lock": lock, "point": "rp", "await": 600.0}},
         verify,
         {"preflight": {"wish": wish, "lock": lock}},
     )

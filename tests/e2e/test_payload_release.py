@@ -2,7 +2,8 @@
 """Releases of a real application on real hosts: put in place, kept, taken back, refused.
 
 The application is a small web server under systemd that tells its version from a file of its
-release. It runs from the link, so what it answers is what really runs.
+release. It runs from the link, so what it answers is what really runs. What is refused is asked on
+a host of its own meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.payload_scenes import APPLY, JUDGE, PREFLIGHT, Scenes
+from tests.e2e.payload_scenes import APPLY, JUDGE, PREFLIGHT, Phases, Scenes
 from tests.e2e.restore_host import RestoreHost
 from tests.lab.fleet import Lab, LabHost
 from tests.unit.plugins.signing import Minisigner
 from tests.unit.plugins.tar_bench import Member, link, packed
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 ROOT = "/opt/till"
 PORT = 8431
@@ -48,6 +50,8 @@ ASK = (
     f"{PORT}); c.request('GET', '/'); print(c.getresponse().read().decode())\""
 )
 RUNNING = "systemctl show -p InvocationID till"
+# A unit that could be enabled, and is not: the standby of a pair.
+STANDBY = UNIT + "[Install]\nWantedBy=multi-user.target\n"
 NOT_THE_ARCHIVES = ("name", "settle", "probes", "within", "keep")
 
 
@@ -61,21 +65,26 @@ def application(version: str, health: int = 200) -> list[Member]:
 
 
 @pytest.fixture(scope="module")
-def hosts(lab: Lab) -> Iterator[list[LabHost]]:
-    """Two tills, fresh afterwards."""
-    chosen = [host for host in lab.hosts if host.role == "pos"][:2]
-    for host in chosen:
-        host.write("/etc/systemd/system/till.service", UNIT, mode=0o644)
-        host.run("systemctl daemon-reload", user="root")
-    yield chosen
-    for host in chosen:
-        host.reset()
+def hosts(lab: Lab) -> Iterator[list[RestoreHost]]:
+    """Four hosts with the application's unit, fresh afterwards; on the third it is on standby."""
+    found = [RestoreHost(host=host) for host in lab.hosts[:4]]
+    for number, one in enumerate(found):
+        unit = STANDBY if number == 2 else UNIT
+        one.host.write("/etc/systemd/system/till.service", unit, mode=0o644)
+        one.sh("systemctl daemon-reload")
+    yield found
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(LabHost.reset, (one.host for one in found)))
 
 
 @pytest.fixture(scope="module")
-def scenes(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    folder = tmp_path_factory.mktemp("release")
-    return Scenes(lab=lab, payload="release", folder=folder)
+def refused(
+    hosts: list[RestoreHost], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[None]]:
+    """Goes on beside the other tests of this file."""
+    folder = tmp_path_factory.mktemp("refused")
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(_what_is_refused, hosts[3], folder)
 
 
 def options(folder: Path, version: str, data: bytes, **more: Any) -> dict[str, Any]:
@@ -90,7 +99,7 @@ def options(folder: Path, version: str, data: bytes, **more: Any) -> dict[str, A
         "unit": "till.service",
         "settle": 1,
         "probes": [{"name": "health", "kind": "http", "url": f"http://127.0.0.1:{PORT}/"}],
-        "within": 3,
+        "within": 120,
     }
     return {**given, **more}
 
@@ -115,8 +124,10 @@ def signed(folder: Path, data: bytes, signer: Minisigner) -> dict[str, Any]:
     return {"signature": str(path), "key": signer.line}
 
 
-def test_releases_come_stay_and_go(scenes: Scenes, hosts: list[LabHost], tmp_path: Path) -> None:
-    till, other = (RestoreHost(host=host) for host in hosts)
+@pytest.mark.usefixtures("refused")
+def test_releases_come_stay_and_go(hosts: list[RestoreHost], tmp_path: Path) -> None:
+    till, other, standby, _last = hosts
+    scenes = Scenes(lab=till.host.lab, payload="release", folder=tmp_path / "scenes")
     first = packed(application("1.0"))
     played = scenes.play(
         "GMBG-20260301-011",
@@ -124,23 +135,35 @@ def test_releases_come_stay_and_go(scenes: Scenes, hosts: list[LabHost], tmp_pat
         {
             till.host: options(tmp_path, "1.0", first, **signed(tmp_path, first, Minisigner())),
             other.host: options(tmp_path, "1.0", first),
+            # Its probes would find nobody.
+            standby.host: options(tmp_path, "1.0", first, standby_probes=[_version("1.0")]),
         },
     )
-    for one in (till, other):
+    for one in (till, other, standby):
         reports = [played.of(one.host, phase)["report"] for phase in (PREFLIGHT, APPLY, JUDGE)]
         assert reports == ["ready", "applied", "verified"], played.said
-        assert one.sh(f"{ASK}; readlink {ROOT}/current") == "1.0\nreleases/1.0\n"
+        assert one.sh(f"readlink {ROOT}/current") == "releases/1.0\n"
         assert one.sh("ls -A /var/cache/storewarden 2>/dev/null; true") == ""
+    assert [one.sh(ASK) for one in (till, other)] == ["1.0\n"] * 2
+    _left_stopped(standby, played)
     probes = played.of(till.host, JUDGE)["detail"]["probes"]
     assert [one["name"] for one in probes] == ["link", "files", "till.service", "health"]
 
     before, process = other.files(ROOT), other.sh(RUNNING)
+    asleep = standby.files(ROOT)
     played = scenes.play(
         "GMBG-20260301-012",
         [PREFLIGHT, APPLY, JUDGE],
         {
             till.host: options(tmp_path, "2.0", packed(application("2.0")), keep=1),
-            other.host: options(tmp_path, "2.0", packed(application("2.0", health=500))),
+            other.host: options(tmp_path, "2.0", packed(application("2.0", health=500)), within=3),
+            standby.host: options(
+                tmp_path,
+                "2.0",
+                packed(application("2.0")),
+                standby_probes=[_version("2.1")],
+                within=1,
+            ),
         },
     )
     assert played.of(till.host, JUDGE)["report"] == "verified", played.said
@@ -154,11 +177,41 @@ def test_releases_come_stay_and_go(scenes: Scenes, hosts: list[LabHost], tmp_pat
     assert other.sees(f"{ASK} 2>/dev/null") == "1.0\n"
     assert other.sh(RUNNING) != process
 
+    # The standby was switched and went back, and nobody has started it.
+    judged = played.of(standby.host, JUDGE)
+    assert judged["report"] == "restored", (judged, played.said)
+    assert "version" in judged["reason"]["en"]
+    assert standby.files(ROOT) == asleep
+    _left_stopped(standby, played)
 
-def test_what_is_refused_never_reaches_the_application(
-    scenes: Scenes, hosts: list[LabHost], tmp_path: Path
-) -> None:
-    till = RestoreHost(host=hosts[0])
+
+def _version(text: str) -> dict[str, Any]:
+    """What can be asked where nothing runs."""
+    argv = ["cat", f"{ROOT}/current/VERSION"]
+    return {"name": "version", "kind": "command", "argv": argv, "match": f"^{text}$"}
+
+
+def _left_stopped(standby: RestoreHost, played: Phases) -> None:
+    """It was never started, and people are told."""
+    started = "systemctl show -p ActiveState,ExecMainStartTimestamp --value till"
+    assert standby.sh(started).split() == ["inactive"]
+    assert played.of(standby.host, PREFLIGHT)["detail"]["changes"][-1] == {
+        "what": "till.service",
+        "before": "inactive",
+        "after": "left stopped",
+    }
+    assert played.of(standby.host, APPLY)["detail"]["applied"]["unit"] == "left stopped"
+    probes = played.of(standby.host, JUDGE)["detail"]["probes"]
+    assert [one["name"] for one in probes] == ["link", "files", "till.service", "version"]
+    assert probes[2]["detail"]["zh"] == "保持停止状态，与发布前一致"
+
+
+def test_what_is_refused_never_reaches_the_application(refused: Future[None]) -> None:
+    refused.result()
+
+
+def _what_is_refused(till: RestoreHost, tmp_path: Path) -> None:
+    scenes = Scenes(lab=till.host.lab, payload="release", folder=tmp_path / "scenes")
     good = packed(application("5.0"))
     forged = signed(tmp_path, good, Minisigner())
     path = tmp_path / "other.minisig"

@@ -195,7 +195,7 @@ def test_an_audit_on_another_machine_is_not_taken_for_a_dead_one(
             assert site._claims.take("audit-1") is False
             assert site._claims.take("audit-2") is True
             holder.kill()
-            holder.wait(30)
+            holder.wait(300)
             assert until(lambda: site._claims.take("audit-1"))
     finally:
         holder.kill()

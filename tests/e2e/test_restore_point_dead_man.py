@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nobody confirms: the host goes back by itself, whatever has become of controller and line.
 
-Deadlines are a few seconds; nothing here asserts how long anything took, only what came of it.
+Nothing here asserts how long anything took, only what came of it. A deadline leaves room for what
+must happen before it on a slow machine that is busy with other tests; hosts wait side by side.
 A jump of the wall clock is a fixture in the unit tests: lab hosts share the machine's clock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -20,14 +22,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.restore_host import CONF, FOLDER, ITEM, LOOK, OWNER, RestoreHost, until, word
+from tests.e2e.restore_host import CONF, FOLDER, ITEM, LOOK, OWNER, RestoreHost, sh, until, word
 from tests.e2e.restore_scenes import Stage, chosen
 from tests.lab.fleet import Lab
+from tests.lab.places import LabError
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 stage = Stage()
 
 BEFORE = "before\n640 root root\n"
+_REBOOT = 40  # seconds in which a host has gone down, and nearly always come up
 
 
 def _reboot(till: RestoreHost) -> None:
@@ -35,8 +39,10 @@ def _reboot(till: RestoreHost) -> None:
     till.host.run("systemctl reboot", user="root", check=False)
 
     def back() -> bool:
-        done = till.host.run("cat /proc/sys/kernel/random/boot_id", check=False, timeout=20.0)
-        return done.returncode == 0 and done.stdout.strip() != before
+        with contextlib.suppress(LabError):
+            done = till.host.run("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60.0)
+            return done.returncode == 0 and done.stdout.strip() != before
+        return False
 
     until(back, "booted again")
 
@@ -59,18 +65,18 @@ def after_a_reboot_the_rest_of_the_deadline_runs_on(till: RestoreHost) -> None:
         "After=local-fs.target\nBefore=sysinit.target\n",
     )
     till.sh("systemctl enable sw-look")
-    till.arm(ITEM, deadline=18, then=f"echo after > {CONF}")
+    till.arm(ITEM, deadline=_REBOOT, then=f"echo after > {CONF}")
     _reboot(till)
     till.sees(f"grep -q '.boots.:1' {FOLDER}/rp/state.json")
     assert till.sh("cat /root/at-boot") == "after\n"
-    assert till.state()["deadline"]["granted"] == 18
+    assert till.state()["deadline"]["granted"] == _REBOOT
     _undone_by_itself(till)
     assert till.record()["overdue"] >= 0
 
 
 @stage.alone
 def a_watcher_is_brought_back_by_cron_after_a_reboot(till: RestoreHost) -> None:
-    till.arm(ITEM, deadline=14, dead_man="watcher", then=f"echo after > {CONF}")
+    till.arm(ITEM, deadline=_REBOOT, dead_man="watcher", then=f"echo after > {CONF}")
     assert till.timers() == "/etc/cron.d/storewarden-restore\n"
     _reboot(till)
     _undone_by_itself(till)
@@ -81,7 +87,7 @@ def a_watcher_is_brought_back_by_cron_after_a_reboot(till: RestoreHost) -> None:
 def without_systemd_and_cron_rc_local_brings_it_back(till: RestoreHost) -> None:
     till.host.write("/etc/rc.local", "#!/bin/sh\nexit 0\n", mode=0o755)
     till.sh("mv /usr/sbin/cron /root/")
-    till.arm(ITEM, deadline=14, dead_man="watcher", then=f"echo after > {CONF}")
+    till.arm(ITEM, deadline=_REBOOT, dead_man="watcher", then=f"echo after > {CONF}")
     _reboot(till)
     _undone_by_itself(till)
     assert till.state()["boots"] == 1
@@ -98,7 +104,7 @@ PLAY = """\
         owner: {owner}
         epoch: 7
         items: [{{kind: file, path: {conf}}}]
-    - storewarden.ops.restore_point: {{<<: *ask, state: armed, deadline: 20}}
+    - storewarden.ops.restore_point: {{<<: *ask, state: armed, deadline: 45}}
     - ansible.builtin.copy: {{dest: {conf}, content: "half of it\\n", mode: "0600"}}
     - ansible.builtin.pause: {{seconds: 600}}
 """
@@ -126,7 +132,7 @@ def the_controller_is_killed_right_after_arming(till: RestoreHost) -> None:
 # The line of the very command that does it ends with it, so it comes a moment later. The host looks
 # for itself whether anybody could still come in.
 _LATER = "systemd-run --quiet --on-active=1s --timer-property=AccuracySec=100ms bash -c "
-_TRY = "; timeout 1 bash -c '</dev/tcp/127.0.0.1/22' || touch /root/locked-out"
+_TRY = "; timeout 5 bash -c '</dev/tcp/127.0.0.1/22' || touch /root/locked-out"
 _WAYS_IN = [
     {"kind": "nft"},
     {"kind": "tree", "path": "/etc/ssh"},
@@ -138,7 +144,7 @@ _WAYS = "nft -s list ruleset; systemctl is-active ssh; systemctl is-enabled ssh"
 def _locked_out(till: RestoreHost, change: str) -> None:
     """The change makes ssh unreachable, and the host comes back alone."""
     before, files = till.sh(_WAYS), till.files("/etc/ssh")
-    till.arm(*_WAYS_IN, deadline=6, then=_LATER + shlex.quote(change + _TRY))
+    till.arm(*_WAYS_IN, deadline=20, then=_LATER + shlex.quote(change + _TRY))
     record = till.record()
     assert (record["outcome"], record["residue"]) == ("restored", [])
     assert till.sh("ls /root/locked-out") == "/root/locked-out\n"
@@ -187,7 +193,7 @@ def an_undo_that_is_killed_in_its_middle_goes_on(till: RestoreHost) -> None:
     pid = till.sh("systemctl show -p MainPID --value cron")
     cron, late = {"kind": "unit", "name": "cron"}, {"kind": "file", "path": "/etc/late"}
     change = f"echo after > {CONF}; systemctl start sw-held; echo x > /etc/late"
-    till.arm(ITEM, _HELD, cron, late, deadline=3, then=change)
+    till.arm(ITEM, _HELD, cron, late, deadline=12, then=change)
     # The files are back, and it waits for the unit to stop: the middle.
     till.sees(f"grep -q before {CONF}")
     till.sh("systemctl kill -s KILL 'storewarden-restore-*.service'")
@@ -221,11 +227,11 @@ def an_undo_asked_for_survives_its_asker_and_a_power_cut(till: RestoreHost) -> N
 
 @stage.alone
 def line_lost_and_back_while_the_play_goes_on_sending(till: RestoreHost) -> None:
-    till.arm(ITEM, deadline=4, then=f"echo after > {CONF}")
+    till.arm(ITEM, deadline=8, then=f"echo after > {CONF}")
     till.host.cut()
-    time.sleep(6)
+    time.sleep(10)
     till.host.mend()
-    till.host.wait(timeout=120.0)
+    till.host.wait()
     assert till.record()["cause"] == "deadline"
     # The play knows nothing of that, and goes on.
     change = {"sh": f"echo more > {CONF}; chmod 0777 {CONF}"}
@@ -249,8 +255,8 @@ def a_deadline_that_passed_without_its_timer_fires_at_boot(till: RestoreHost) ->
     # As if the machine had gone down just before the deadline: no timer acts any more.
     said = till.arm(
         ITEM,
-        deadline=3,
-        then=f"systemctl stop 'storewarden-restore-*.timer'; echo after > {CONF}; sleep 4;"
+        deadline=12,
+        then=f"systemctl stop 'storewarden-restore-*.timer'; echo after > {CONF}; sleep 13;"
         f"cat {CONF}",
     )
     assert said == "after\n"
@@ -261,12 +267,14 @@ def a_deadline_that_passed_without_its_timer_fires_at_boot(till: RestoreHost) ->
 
 @stage.tidy
 def extended_step_by_step_and_confirmed(till: RestoreHost) -> None:
-    till.arm(ITEM, deadline=8, then=f"echo after > {CONF}")
-    for _step in range(3):
-        time.sleep(3)
-        till.must("extended", deadline=8)
-    assert till.must("extended", deadline=60)["left"] > 20
-    assert till.must("extended", deadline=5)["left"] > 20
+    # One visit: only the host's own clock and work lie between the words.
+    step = (sh("sleep 5"), word("extended", deadline=12))
+    said = till.steps(
+        word("captured", items=[ITEM]), word("armed", deadline=12), sh(f"echo after > {CONF}"),
+        *step, *step, *step, word("extended", deadline=900), word("extended", deadline=5),
+    )  # fmt: skip
+    assert [one["text"] for one in said if one.get("failed")] == []
+    assert [one["report"]["left"] > 400 for one in said[-2:]] == [True, True]
     assert till.must("confirmed")["phase"] == "confirmed"
     till.gone_quiet()
     assert till.sh(f"cat {CONF}; ls {FOLDER}/rp").split()[0] == "after"
@@ -278,7 +286,7 @@ def extended_step_by_step_and_confirmed(till: RestoreHost) -> None:
 
 @stage.alone
 def without_systemd_a_watcher_keeps_the_deadline(till: RestoreHost) -> None:
-    till.arm(ITEM, deadline=4, dead_man="watcher", then=f"echo after > {CONF}")
+    till.arm(ITEM, deadline=8, dead_man="watcher", then=f"echo after > {CONF}")
     _undone_by_itself(till)
 
 
@@ -307,7 +315,7 @@ def processes_of_an_apply_end_with_all_their_children(till: RestoreHost) -> None
     pid = till.sh(
         f"setsid sh -c '{wait}; (sh -c \"{loop}\") & wait' >/dev/null 2>&1 & echo $!"
     ).strip()
-    till.arm(ITEM, deadline=4, apply={"pid": int(pid)}, then="touch /run/go")
+    till.arm(ITEM, deadline=8, apply={"pid": int(pid)}, then="touch /run/go")
     assert till.record()["apply"] == {"stopped": True, "running": False}
     time.sleep(0.5)
     _undone_by_itself(till)

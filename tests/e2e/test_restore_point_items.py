@@ -122,6 +122,47 @@ def packages_go_back_together_and_new_ones_go(till: RestoreHost) -> None:
     assert "sw-late" not in before
 
 
+# What dpkg-repack does, which comes with a compiler's worth of packages: a package file made anew
+# from what is installed. It counts only when it names itself as the very version that is.
+_REPACK = r"""#!/bin/sh
+set -e
+d=$(mktemp -d); mkdir $d/DEBIAN
+dpkg-query -W -f 'Package: ${Package}\nVersion: ${Version}\nArchitecture: ${Architecture}\n' $1 \
+  > $d/DEBIAN/control
+printf 'Maintainer: x <x@x.example>\nDescription: rebuilt\n' >> $d/DEBIAN/control
+dpkg-query -W -f '${Conffiles}\n' $1 | awk 'NF {print $1}' > $d/DEBIAN/conffiles
+dpkg -L $1 | while read -r f; do [ ! -f "$f" ] || install -D -m 644 "$f" "$d$f"; done
+dpkg-deb --root-owner-group --build $d "$1_rebuilt.deb"
+"""
+
+
+@stage.alone
+def a_package_file_comes_out_of_the_cache_or_is_rebuilt(till: RestoreHost) -> None:
+    till.host.write("/usr/bin/dpkg-repack", _REPACK, mode=0o755)
+    till.sh(
+        _DEBS + "for name in sw-kept sw-made; do build $name 1 ''; build $name 2 ''; done;"
+        "cd /root/debs; dpkg -i *_1_all.deb; mkdir -p /var/cache/apt/archives;"
+        # The other one in the cache has the right name and another version inside.
+        "mv sw-kept_1_all.deb /var/cache/apt/archives/; rm sw-made_1_all.deb;"
+        "cp sw-made_2_all.deb /var/cache/apt/archives/sw-made_1_all.deb"
+    )
+    look = (
+        "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' 'sw-*';"
+        "cat /etc/sw-*/* /usr/share/sw-*/version; dpkg --verify sw-kept sw-made"
+    )
+    before = till.sh(look)
+    names = ("sw-kept", "sw-made")
+    till.must("captured", items=[{"kind": "package", "name": name} for name in names])
+    told = till.sh(f"cat {FOLDER}/rp/items/*.json; rm -r /var/cache/apt/archives")
+    assert [place in told for place in ('"cache"', '"rebuilt"')] == [True, True], told
+    till.must("armed")
+    till.sh("dpkg -i /root/debs/*_2_all.deb; rm -r /root/debs")
+    assert till.sh(look) != before
+    report = till.must("undone")
+    assert (report["phase"], report["residue"]) == ("restored", [])
+    assert till.sh(look) == before
+
+
 @stage.tidy
 def a_package_whose_old_file_cannot_be_had_fails_the_capture(till: RestoreHost) -> None:
     said = till.say("captured", items=[{"kind": "package", "name": "bash"}])

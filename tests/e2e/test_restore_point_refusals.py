@@ -59,7 +59,7 @@ def a_change_that_fills_the_disk_is_taken_back_all_the_same(till: RestoreHost) -
     till.sh("mkdir /srv/a; head -c 6M /dev/urandom > /srv/a/much; echo x > /srv/a/more")
     before = till.files("/srv/a")
     change = "rm -r /srv/a; cat /dev/zero > /srv/full 2>/dev/null; df --output=avail / | tail -1"
-    said = till.arm({"kind": "tree", "path": "/srv/a"}, deadline=6, then=change)
+    said = till.arm({"kind": "tree", "path": "/srv/a"}, deadline=15, then=change)
     assert said.strip() == "0"
     record = till.record()
     assert (record["outcome"], record["residue"]) == ("restored", [])
@@ -68,8 +68,8 @@ def a_change_that_fills_the_disk_is_taken_back_all_the_same(till: RestoreHost) -
 
 @stage.tidy
 def a_live_pack_without_a_timer_does_not_bar_the_host_for_good(till: RestoreHost) -> None:
-    stop = f"systemctl stop 'storewarden-restore-*.timer'; echo after > {CONF}; sleep 3"
-    till.arm(ITEM, deadline=2, then=stop)
+    stop = f"systemctl stop 'storewarden-restore-*.timer'; echo after > {CONF}; sleep 9"
+    till.arm(ITEM, deadline=8, then=stop)
     assert till.state()["phase"] == "armed"
     said = till.must("captured", "next", items=[ITEM], owner="GMBG-2")
     assert said["phase"] == "captured"
@@ -115,7 +115,7 @@ def undo_with_a_damaged_pack_restores_the_rest_and_names_what_is_lost(till: Rest
 @stage.tidy
 def with_a_lost_manifest_or_state_the_host_still_goes_back(till: RestoreHost) -> None:
     broken = f"cd {FOLDER}/rp; echo broken > manifest.json; echo > state.json"
-    till.arm(ITEM, deadline=4, then=f"echo after > {CONF}; {broken}")
+    till.arm(ITEM, deadline=10, then=f"echo after > {CONF}; {broken}")
     record = till.record()
     assert [one["item"] for one in record["residue"]] == ["manifest"]
     assert till.sh(f"cat {CONF}") == "before\n"
@@ -216,7 +216,7 @@ def _module(
         Path(library, "foreign.py").write_text(FOREIGN)
         done = subprocess.run(
             [*words, "-M", library, "-a", json.dumps(arguments)],
-            capture_output=True, text=True, check=False, timeout=240,
+            capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
     return {**found, "failed": "FAILED" in done.stdout}

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from storewarden.domain.change.record import Outcome
 from storewarden.domain.rollout.events import Dispatched
 from storewarden.domain.rollout.plain import event_of
 from storewarden.domain.rollout.record import Phase, RolloutState
+from storewarden.ports.runner import RunPhase
 from tests.e2e.rollout_site import RolloutSite, rollout_site
 from tests.e2e.serve_site import Service, until
 from tests.lab.fleet import Lab
@@ -51,13 +51,12 @@ def test_a_good_release_survives_the_death_of_its_controller(place: RolloutSite)
     number = place.start(change, place.file(GOOD))
 
     def changing() -> bool:
-        jobs = place.site.ledger.rollouts.jobs(rollout=number)
-        under_way = place.rollout(number).dispatches
-        begun = [job for job in jobs if job.begun and job.dispatch in under_way]
-        return any(under_way[job.dispatch].phase is Phase.APPLY for job in begun)
+        under_way = place.rollout(number).dispatches.values()
+        changes = {one.id for one in under_way if one.phase is Phase.APPLY}
+        runs = place.site.runner.recover() if changes else ()
+        return any(run.label in changes and run.phase is RunPhase.LIVE for run in runs)
 
     assert until(changing), place.service.log()[-3000:]
-    time.sleep(0.5)
     place.service.end(signal.SIGKILL)
     place.service.start()
 
@@ -78,7 +77,7 @@ def test_a_bad_release_stops_at_the_canary_and_goes_back_by_itself(place: Rollou
     """Its service does not answer any more: one host saw it, and has its settings back."""
     before = place.settings()
     change = place.change()
-    number = place.start(change, place.file(BAD))
+    number = place.start(change, place.file(BAD, within=3))
     ends = (RolloutState.ROLLED_BACK, RolloutState.ROLLED_BACK_WITH_DEBT)
     assert until(lambda: place.rollout(number).state in ends), place.service.log()[-3000:]
     assert place.rollout(number).state is RolloutState.ROLLED_BACK

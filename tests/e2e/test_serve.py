@@ -32,9 +32,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def test_one_controller_that_answers_and_stops_cleanly(service: Service) -> None:
     """Ready line, health, one line for a second one, a clean end on TERM."""
     service.start("--json")
-    told = httpx.get(f"{service.url}/healthz").json()
+    told = httpx.get(f"{service.url}/healthz", timeout=60).json()
     assert (told["status"], told["problems"]) == ("fine", [])
-    assert httpx.get(f"{service.url}/metrics").status_code == 200
+    assert httpx.get(f"{service.url}/metrics", timeout=60).status_code == 200
 
     second = service.run("serve", "--listen", "127.0.0.1:0")
     assert second.returncode == 3
@@ -50,6 +50,20 @@ def test_one_controller_that_answers_and_stops_cleanly(service: Service) -> None
 def test_ctrl_c_is_a_clean_end_too(service: Service) -> None:
     service.start()
     assert service.end(signal.SIGINT) == 0
+
+
+def test_a_ticket_system_that_never_answers_keeps_no_controller(service: Service) -> None:
+    """It would have ten minutes for its answer; TERM ends the controller cleanly long before."""
+    with service.site() as site:
+        open_change(site, "one")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(120)
+        tickets = {**section(silent.getsockname()[1]), "timeout_seconds": 600}
+        service.settings(tickets=tickets)
+        service.start("--json")
+        with silent.accept()[0]:  # it has asked, and waits
+            assert service.end(signal.SIGTERM) == 0
+    assert [event["event"] for event in service.events()][-1] == "engine stopped"
 
 
 def test_a_taken_port_is_one_clear_line(service: Service) -> None:
@@ -74,7 +88,7 @@ def test_systemd_is_told(service: Service, tmp_path: Path) -> None:
     """READY when it listens, a sign of life, STOPPING."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(str(tmp_path / "notify"))
-        line.settimeout(60)
+        line.settimeout(300)
         environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
         service.start(environment=environment)
         first = line.recv(1000).decode()

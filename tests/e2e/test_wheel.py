@@ -37,7 +37,7 @@ def _run(bin_folder: Path, tmp_path: Path, *argv: str) -> subprocess.CompletedPr
     }
     words = [str(bin_folder / argv[0]), *argv[1:]]
     return subprocess.run(
-        words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=240
+        words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600
     )
 
 

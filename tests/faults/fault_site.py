@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,24 +22,31 @@ from typing import Any
 
 import yaml
 
+from storewarden.adapters.service import ServiceClient
 from storewarden.domain.change.commands import Approve, ApproveOverride, AskOverride
 from storewarden.domain.change.record import Change, Kind, Risk, RollbackPlan, Span
 from storewarden.domain.rollout.events import Dispatched, RolloutEvent
 from storewarden.domain.rollout.plain import event_of
 from storewarden.domain.rollout.record import HostRecord, HostState, Phase, Rollout, RolloutState
 from storewarden.flows.change_desk import ChangeDesk, ChangeRequest
+from storewarden.ports.secrets import Secret
 from storewarden.wiring import Site
 from tests.e2e.change_service import PEOPLE, token_for
 from tests.e2e.payload_plays import TRIAL_FILE, write_trial
-from tests.e2e.serve_site import Service, until
-from tests.lab.fleet import LabHost
+from tests.e2e.serve_site import Service
+from tests.faults.fault_place import COUNT, HOLD, OLD, Place
 from tests.lab.shape import connection
 
-COUNT = "/srv/count"
-HOLD = "/srv/hold"
-OLD = "old"
-LONG = timedelta(minutes=8)
-"""Patience where a host is asked again only after a while; nothing is timed."""
+__all__ = ["ENDS", "LONG", "Chain", "Going", "Place", "came", "chain_of", "lay_out", "script"]
+
+LONG = timedelta(minutes=20)
+"""Patience with everything: hosts are asked again only after a while, and the machine may be slow.
+Nothing is timed."""
+
+_STEP = 0.3  # seconds between two looks at the ledger
+
+_PATIENT = {"preflight": "3m", "apply": "3m", "judge": "3m", "undo": "3m"}
+"""A run of the trial is not ended for being slow before it has had eight minutes."""
 
 ENDS = (
     RolloutState.COMPLETED,
@@ -53,50 +61,14 @@ _SHOWS = {
 """What must be on a host of which the ledger says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One device of the chain: a lab host under a name that no other scene has."""
-
-    name: str
-    host: LabHost
-    store: str
-    groups: tuple[str, ...] = ()
-
-    def set_out(self) -> None:
-        """As it is before anything happens."""
-        self.sh(f"mkdir -p /srv; rm -f {COUNT} {HOLD}; printf '{OLD}\\n' > {TRIAL_FILE}")
-
-    def sh(self, script: str, *, check: bool = True) -> str:
-        """As root on the host."""
-        return self.host.run(script, user="root", check=check).stdout
-
-    def hold(self) -> None:
-        """A change that begins from now on does not end."""
-        self.sh(f"touch {HOLD}")
-
-    def go(self) -> None:
-        """Changes may end."""
-        self.sh(f"rm -f {HOLD}")
-
-    @property
-    def version(self) -> str:
-        """What the change is about."""
-        return self.sh(f"head -n 1 {TRIAL_FILE}").strip()
-
-    @property
-    def begun(self) -> list[str]:
-        """What was begun here, in order."""
-        return self.sh(f"cat {COUNT} 2>/dev/null || true").split()
-
-    def working(self) -> bool:
-        """Whether a change is under way on the host itself."""
-        units = "systemctl list-units --no-legend --state=active,activating 'storewarden-job-*'"
-        return bool(self.begun) and bool(self.sh(units).strip())
-
-    def timers(self) -> str:
-        """Restore points that still wait."""
-        words = "systemctl list-units --all --no-legend --plain 'storewarden-restore-*.timer'"
-        return self.sh(words).strip()
+def came(condition: Callable[[], bool], patience: timedelta = LONG) -> bool:
+    """Whether it came true in time."""
+    end = time.monotonic() + patience.total_seconds()
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_STEP)
+    return True
 
 
 def script(version: str) -> str:
@@ -160,6 +132,7 @@ class Chain:
     def file(self, version: str, **more: Any) -> Path:
         """A rollout file."""
         good = more.pop("good", True)
+        own = {} if "payload" in more else {"timing": _PATIENT}
         body = {
             "payload": "trial",
             "options": {"script": script(version), "good": good},
@@ -168,7 +141,8 @@ class Chain:
             "gates": ["probe"],
             "salt": "lab",
             "budgets": {"region": "100%", "single_consent": True},
-            "deadline": "30s",
+            "deadline": "10m",  # a slow judge finds the change still there
+            **own,
             **more,
         }
         self._count += 1
@@ -189,10 +163,13 @@ class Chain:
             check=False,
         )
 
-    def order(self, *argv: str) -> None:
-        """An order of op.one that is taken."""
-        done = self.cli("rollout", *argv, "--reason", "as the test wants it")
-        assert done.returncode == 0, done.stderr
+    def order(self, order: str, rollout: str) -> None:
+        """An order of op.one that is taken. Raises the leaves of ``domain.errors``."""
+        self._count += 1
+        token = Secret((self.folder / "op.one.token").read_text().strip())
+        body = {"order": order, "reason": "as the test wants it", "host": ""}
+        with ServiceClient(self.service.url, token) as client:
+            client.write(f"/rollouts/{rollout}/orders", body, f"{order}-{self._count}")
 
     def found(self, number: str) -> Change:
         """The change as it stands."""
@@ -240,16 +217,16 @@ class Going:
 
     def comes_to(self, *states: RolloutState, patience: timedelta = LONG) -> Rollout:
         """Wait for one of these states; what is claimed on the way must be so."""
-        assert until(lambda: self.now.state in states, patience), self.story()
+        assert came(lambda: self.now.state in states, patience), self.story()
         return self.now
 
     def sees(self, place: Place, *states: HostState) -> None:
         """Wait until the ledger says so of a device."""
-        assert until(lambda: self.host(place).state in states, LONG), self.story()
+        assert came(lambda: self.host(place).state in states), self.story()
 
     def works_on(self, place: Place) -> None:
         """Wait until the change is under way on the host itself."""
-        assert until(place.working, LONG), self.story()
+        assert came(place.comes_to_work), self.story()
 
     def events(self) -> list[RolloutEvent]:
         """Everything that happened."""
@@ -269,39 +246,38 @@ class Going:
         """Where in the order of all dispatches one is."""
         return int(dispatch.rpartition("-d")[2])
 
-    def once_each(self) -> None:
-        """On every host the change was begun as often as it was dispatched, and no oftener."""
-        for place in self.places:
-            sent = self.sent(Phase.APPLY, place)
-            assert place.begun.count(self.version) <= len(sent), (place.begun, self.story())
-
-    def honest(self) -> None:
-        """What the ledger claims of hosts is what is on them, and its journal is whole."""
-        for place in self.places:
-            claim = _SHOWS.get(self.host(place).state)
+    def honest(self, *places: Place) -> None:
+        """What the ledger claims of hosts (of all, if none is named) is what is on them, on none of
+        them anything was begun oftener than it was dispatched, and the journal is whole."""
+        for place in places or self.places:
+            seen, claim = place.look(), _SHOWS.get(self.host(place).state)
             if claim is not None:
                 expected = self.version if claim == "new" else OLD
-                assert place.version == expected, (place.name, claim, self.story())
+                assert seen.version == expected, (place.name, claim, self.story())
+            sent = self.sent(Phase.APPLY, place)
+            assert seen.begun.count(self.version) <= len(sent), (seen.begun, self.story())
+        self.journal()
+
+    def journal(self) -> None:
+        """The journal is whole."""
         found = self.chain.site.ledger.verify()
         assert not found.problems, found.problems
 
     def completed(self) -> None:
         """It ended well: every host changed once, nothing waits on any of them."""
-        self.comes_to(*ENDS)
-        assert self.now.state is RolloutState.COMPLETED, self.story()
-        assert [place.version for place in self.places] == [self.version] * len(self.places)
-        self.once_each()
-        self.honest()
-        assert not any(place.timers() for place in self.places)
+        self._ended(RolloutState.COMPLETED, self.version)
 
     def rolled_back(self) -> None:
         """It ended where it began."""
+        self._ended(RolloutState.ROLLED_BACK, OLD)
+
+    def _ended(self, state: RolloutState, version: str) -> None:
         self.comes_to(*ENDS)
-        assert self.now.state is RolloutState.ROLLED_BACK, self.story()
-        assert [place.version for place in self.places] == [OLD] * len(self.places)
-        self.once_each()
+        assert self.now.state is state, self.story()
+        seen = [place.look() for place in self.places]
+        assert [each.version for each in seen] == [version] * len(seen), self.story()
+        assert not any(each.timers for each in seen), seen
         self.honest()
-        assert not any(place.timers() for place in self.places)
 
     def story(self) -> str:
         """For a message: hosts, the last happenings, the controller's last words."""

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scenes in which something breaks, several at a time: most of a scene is waiting.
 
-Each lane is a store of the lab with its two hosts, where one scene is played after the other, under
-names and stores of its own; so nothing that one scene leaves in the ledger is in another's way. A
-calm scene shares one controller with the others; one that kills its controller has its own.
+A lane is one host of the lab, or two, where one scene is played after the other, under names and
+stores of its own; so nothing that one scene leaves in the ledger is in another's way. A calm scene
+shares one controller with the others; one that kills its controller has its own.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,9 +20,16 @@ import pytest
 
 from tests.e2e.serve_site import Service
 from tests.faults.fault_site import Chain, Place, chain_of, lay_out
+from tests.faults.fault_trial import with_doors, with_short_reboots
 from tests.lab.fleet import Lab, LabHost
 
 _SAID = logging.getLogger(__name__)  # `pytest --log-file=FILE --log-file-level=INFO` shows it
+
+_PAIRS = 3
+"""Lanes of two hosts; the other hosts are lanes of their own."""
+
+_REBOOT = 20
+"""Seconds that a reboot may take here: longer than a container needs, and no test waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +53,15 @@ Act = Callable[[Given], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """``hosts`` 1 or 2; ``pair`` puts both into one store and one failure group; ``own`` gives it
-    a controller of its own; ``full`` leaves it to `make test-full`; ``lasts`` is a guess, for a
-    fair share of scenes per lane."""
+    a controller of its own; ``spoils`` says that its hosts are thrown away afterwards, for tidying
+    is not enough; ``full`` leaves it to `make test-full`; ``lasts`` is a guess, for a fair share of
+    scenes per lane."""
 
     act: Act
     hosts: int
     pair: bool
     own: bool
+    spoils: bool
     full: bool
     lasts: int
 
@@ -68,6 +78,7 @@ class Stage:
         hosts: int = 1,
         pair: bool = False,
         own: bool = False,
+        spoils: bool = False,
         full: bool = False,
         lasts: int = 40,
     ) -> Callable[[Act], Act]:
@@ -75,7 +86,7 @@ class Stage:
 
         def noted(act: Act) -> Act:
             self._scenes[act.__name__] = Scene(
-                act=act, hosts=hosts, pair=pair, own=own, full=full, lasts=lasts
+                act=act, hosts=hosts, pair=pair, own=own, spoils=spoils, full=full, lasts=lasts
             )
             return act
 
@@ -94,16 +105,16 @@ class Stage:
         ]
 
     def play(self, lab: Lab, names: Iterable[str], folder: Path) -> Mapping[str, Future[None]]:
-        """How each scene ended, by name. All hosts are as new when this returns."""
+        """How each scene ended, by name. Hosts are left as they are: see `fault_lab`."""
         lanes = _lanes(lab)
-        plan = self._shared_out(sorted(names, key=list(self._scenes).index), len(lanes))
+        plan = self._shared_out(sorted(names, key=list(self._scenes).index), lanes)
         places = {
             name: self._places(name, lanes[lane])
             for lane, chosen in enumerate(plan)
             for name in chosen
         }
         calm = [place for name in places if not self._scenes[name].own for place in places[name]]
-        service = lay_out(folder / "calm", calm) if calm else None
+        service = _laid_out(folder / "calm", calm) if calm else None
         if service is not None:
             service.start()
         try:
@@ -115,19 +126,26 @@ class Stage:
         finally:
             if service is not None:
                 service.kill()
-            with ThreadPoolExecutor(len(lab.hosts)) as pool:
-                list(pool.map(LabHost.reset, lab.hosts))
         return ended
 
-    def _shared_out(self, names: Sequence[str], lanes: int) -> list[list[str]]:
-        """The longest first, each to the lane that is free first."""
-        plan: list[list[str]] = [[] for _ in range(lanes)]
-        load = [0] * lanes
-        for name in sorted(names, key=lambda one: -self._scenes[one].lasts):
-            lane = load.index(min(load))
+    def _shared_out(
+        self, names: Sequence[str], lanes: Sequence[Sequence[LabHost]]
+    ) -> list[list[str]]:
+        """Those that need two hosts first, then the longest; each to the lane that is free first.
+        What is long begins early in its lane."""
+        plan: list[list[str]] = [[] for _ in lanes]
+        load = [0] * len(lanes)
+        for name in sorted(names, key=self._order):
+            scene = self._scenes[name]
+            fit = [lane for lane, hosts in enumerate(lanes) if len(hosts) >= scene.hosts]
+            lane = min(fit, key=load.__getitem__)
             plan[lane].append(name)
-            load[lane] += self._scenes[name].lasts
-        return plan
+            load[lane] += scene.lasts
+        return [sorted(each, key=lambda one: -self._scenes[one].lasts) for each in plan]
+
+    def _order(self, name: str) -> tuple[int, int]:
+        scene = self._scenes[name]
+        return (-scene.hosts, -scene.lasts)
 
     def _places(self, name: str, hosts: Sequence[LabHost]) -> tuple[Place, ...]:
         scene, number = self._scenes[name], list(self._scenes).index(name)
@@ -151,14 +169,14 @@ class Stage:
     ) -> dict[str, Future[None]]:
         ended: dict[str, Future[None]] = {}
         for name in names:
-            ended[name] = Future()
+            ended[name], began = Future(), time.monotonic()
             try:
                 self._one(name, places[name], folder / name, calm)
             except BaseException as error:  # noqa: BLE001 - told by the scene's own test
                 _SAID.info("%s: %s", name, error, exc_info=error)
                 ended[name].set_exception(error)
             else:
-                _SAID.info("%s: as it must be", name)
+                _SAID.info("%s: as it must be (%.0f s)", name, time.monotonic() - began)
                 ended[name].set_result(None)
         return ended
 
@@ -167,7 +185,7 @@ class Stage:
     ) -> None:
         scene = self._scenes[name]
         folder.mkdir(parents=True)
-        service = lay_out(folder / "site", places) if scene.own else calm
+        service = _laid_out(folder / "site", places) if scene.own else calm
         assert service is not None
         try:
             for place in places:
@@ -177,12 +195,11 @@ class Stage:
             with chain_of(service, places) as chain:
                 scene.act(Given(chain=chain, places=places, folder=folder))
         except BaseException:
-            if os.environ.get("STOREWARDEN_FAULTS_KEEP"):
-                raise
-            _reset(places)
+            if not os.environ.get("STOREWARDEN_FAULTS_KEEP"):
+                _reset(places)
             raise
         else:
-            _reset(places)
+            _reset(places) if scene.spoils else _tidy(places)
         finally:
             if scene.own:
                 service.kill()
@@ -194,12 +211,26 @@ stage = Stage()
 
 def _reset(places: Iterable[Place]) -> None:
     for place in places:
-        place.host.mend()
         place.host.reset()
 
 
+def _tidy(places: Iterable[Place]) -> None:
+    for place in places:
+        place.tidy()
+
+
+def _laid_out(folder: Path, places: Sequence[Place]) -> Service:
+    """A site whose payloads a test can hold."""
+    service = lay_out(folder, places)
+    with_doors(folder / "roles")
+    with_short_reboots(folder / "roles", _REBOOT)
+    return service
+
+
 def _lanes(lab: Lab) -> list[list[LabHost]]:
+    """Stores of the lab as pairs, and the hosts of the other stores one by one."""
     stores: dict[str, list[LabHost]] = {}
     for host in lab.hosts:
         stores.setdefault(host.store, []).append(host)
-    return list(stores.values())
+    pairs = list(stores.values())
+    return pairs[:_PAIRS] + [[host] for pair in pairs[_PAIRS:] for host in pair]

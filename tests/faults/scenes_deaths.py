@@ -7,13 +7,13 @@ import json
 import os
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from storewarden.domain.change.record import Outcome
 from storewarden.domain.rollout.events import Reported
 from storewarden.domain.rollout.record import HostState, Phase, RolloutState
 from tests.contract.runner_plays import supervisor_of
-from tests.e2e.serve_site import until
-from tests.faults.fault_site import LONG, Going, Place
+from tests.faults.fault_site import Going, Place, came
 from tests.faults.fault_stage import Given, stage
 
 
@@ -43,10 +43,10 @@ def the_controller_is_killed_in_apply(given: Given) -> None:
     going.completed()
     assert place.begun == ["v2"]
     assert len(going.sent(Phase.APPLY)) == 1
-    assert until(lambda: chain.found(going.change).outcome is Outcome.SUCCESSFUL)
+    assert came(lambda: chain.found(going.change).outcome is Outcome.SUCCESSFUL)
 
 
-@stage.scene(lasts=70)
+@stage.scene(full=True, lasts=70)
 def the_supervisor_is_killed_in_apply(given: Given) -> None:
     """Nobody knows how its run ended: a probe is asked before anything is said or done."""
     place = given.place
@@ -54,7 +54,7 @@ def the_supervisor_is_killed_in_apply(given: Given) -> None:
     going = given.chain.begin("v2", place)
     run = applying(going, place)
     os.kill(supervisor_of(run), signal.SIGKILL)
-    assert until(lambda: bool(going.sent(Phase.PROBE)), LONG), going.story()
+    assert came(lambda: bool(going.sent(Phase.PROBE))), going.story()
     assert going.host(place).state not in (HostState.SOAKING, HostState.RESTORED)
     place.go()
     going.completed()
@@ -69,7 +69,7 @@ def the_play_is_killed_in_apply(given: Given) -> None:
     run = applying(going, place)
     folder = given.chain.folder / "state" / "runs" / run
     os.kill(int(json.loads((folder / "play.json").read_text())["pid"]), signal.SIGKILL)
-    assert until(lambda: bool(going.sent(Phase.PROBE)), LONG), going.story()
+    assert came(lambda: bool(going.sent(Phase.PROBE))), going.story()
     assert going.host(place).state not in (HostState.SOAKING, HostState.RESTORED)
     place.go()
     going.completed()
@@ -83,7 +83,7 @@ def killed_at_writes(given: Given, seed: int, deaths: int) -> None:
     going = chain.begin("v2", place)
     for _ in range(deaths):
         at = head().sequence + chance.randint(1, 5)
-        if not until(lambda at=at: head().sequence >= at or going.now.ended is not None, LONG):
+        if not came(lambda at=at: head().sequence >= at or going.now.ended is not None):
             break
         chain.service.end(signal.SIGKILL)
         going.honest()
@@ -118,12 +118,15 @@ def a_second_controller_is_refused_and_a_second_start_starts_nothing(given: Give
     assert "controller" in second.stderr
     number = chain.change(place)
     file = chain.file("v2")
-    first, again = chain.start(file, number), chain.start(file, number)
-    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
-    told, same = json.loads(first.stdout), json.loads(again.stdout)
-    assert (told["new"], same["new"]) == (True, False)
-    assert told["rollout"] == same["rollout"]
-    going = Going(chain, told["rollout"], number, (place,), "v2")
+    with ThreadPoolExecutor(2) as pool:
+        at_once = list(pool.map(lambda _: chain.start(file, number), range(2)))
+    done = [*at_once, chain.start(file, number)]
+    assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
+    told = [json.loads(each.stdout) for each in done]
+    assert sorted(each["new"] for each in told) == [False, False, True]
+    assert not told[-1]["new"]
+    assert len({each["rollout"] for each in told}) == 1
+    going = Going(chain, told[0]["rollout"], number, (place,), "v2")
     going.completed()
     assert place.begun == ["v2"]
     assert [line.number for line in chain.site.ledger.rollouts.lines(change=number)] == [

@@ -14,14 +14,20 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.restore_scenes import chosen
-from tests.faults import scenes_deaths, scenes_lines, scenes_world
+from tests.faults import (
+    scenes_deaths,
+    scenes_lines,
+    scenes_packages,
+    scenes_windows,
+    scenes_world,
+)
 from tests.faults.fault_lab import fault_lab
 from tests.faults.fault_stage import stage
 from tests.lab.fleet import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(3600)]
 
-SCENES = (scenes_deaths, scenes_lines, scenes_world)
+SCENES = (scenes_deaths, scenes_lines, scenes_packages, scenes_windows, scenes_world)
 """They note their scenes on the stage when they are imported."""
 
 

@@ -21,7 +21,7 @@ from tests.lab.shape import check_size
 from tests.lab.tools import ensure_tools
 
 Say = Callable[[str], None]
-BOOT_PATIENCE = 120.0
+BOOT_PATIENCE = 400.0
 _CONSOLE_LINES = 8
 
 

@@ -60,9 +60,9 @@ def _share_controllers(folder: Path) -> None:
 def end(key: str, host: str = "") -> None:
     """Kill every process in the groups and remove them; returns once they are gone.
 
-    Raises LabError when something survives SIGKILL for ten seconds.
+    Raises LabError when something survives SIGKILL for a minute.
     """
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 60.0
     groups = [folder for folder in folders(key, host) if folder.exists()]
     while any(_kill(folder) for folder in groups):
         if time.monotonic() > deadline:

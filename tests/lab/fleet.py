@@ -24,8 +24,9 @@ from tests.lab.places import LabError, Places, default_name, places
 from tests.lab.processes import last_line
 from tests.lab.shape import HostPlan, LabPlan
 
-# A reset takes one to two seconds; the rest is for a machine busy with other work.
-_REQUEST_PATIENCE = 120.0
+# A reset takes one to two seconds; the rest is for a slow machine busy with other work.
+_REQUEST_PATIENCE = 400.0
+_PATIENCE = 240.0  # for a command, and for a host to answer
 
 
 class Lab:
@@ -121,7 +122,7 @@ class LabHost:
         check: bool = True,
         input: str | None = None,
         user: Literal["ops", "root"] = "ops",
-        timeout: float = 60.0,
+        timeout: float = _PATIENCE,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command over ssh: text goes through the host's shell, a list does not.
 
@@ -155,7 +156,7 @@ class LabHost:
             "GlobalKnownHostsFile": "none",
             "StrictHostKeyChecking": "yes",
             "BatchMode": "yes",
-            "ConnectTimeout": 5,
+            "ConnectTimeout": 20,
             "LogLevel": "ERROR",
         }
         words = [f"-o{name}={value}" for name, value in options.items()]
@@ -210,7 +211,7 @@ class LabHost:
         """The host's console since its last reset (needs root here)."""
         return console(self.lab.places, self.plan).read_text(errors="replace")
 
-    def wait(self, *, timeout: float = 60.0) -> float:
+    def wait(self, *, timeout: float = _PATIENCE) -> float:
         """Wait until a login works; returns the seconds it took, LabError after `timeout`."""
         begun = time.monotonic()
         while not (self._listens() and self.run("true", check=False).returncode == 0):
@@ -232,7 +233,7 @@ class LabHost:
         """Whether sshd greets: much cheaper to ask than a login."""
         try:
             with socket.create_connection((self.address, 22), timeout=0.5) as line:
-                line.settimeout(2.0)
+                line.settimeout(10.0)
                 return line.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -62,7 +62,11 @@ def prepare(
     if disk_mb:
         mounts.mount_tmpfs(home / "layer", megabytes=disk_mb)
     mounts.mount_overlay(
-        lower=Path(lab.plan.image), layer=home / "layer", root=home / "root", above=above
+        lower=Path(lab.plan.image),
+        layer=home / "layer",
+        root=home / "root",
+        above=above,
+        passing=True,
     )
     _personalise(home / "root", host, lab)
 

@@ -86,7 +86,7 @@ def _end_supervisor(here: Places) -> None:
         return
     # Asked first: it collects its children, which a first process that does not would keep as
     # zombies. Its hosts end with it in either way.
-    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+    for number, patience in ((signal.SIGTERM, 60.0), (signal.SIGKILL, 20.0)):
         recorded.send(number)
         deadline = time.monotonic() + patience
         while recorded.alive() and time.monotonic() < deadline:
@@ -186,7 +186,7 @@ def start_supervisor(wish: Wish) -> None:
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + 15.0
+    deadline = time.monotonic() + 120.0
     while not here.control.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             reason = last_line(here.supervisor_log.read_text(errors="replace"))

@@ -39,7 +39,7 @@ def unmount_below(folder: Path) -> None:
     while points := mounts_below(folder):
         for point in points:
             _unmount(point, lazily=time.monotonic() > deadline)
-        if time.monotonic() > deadline + 3.0 and mounts_below(folder):
+        if time.monotonic() > deadline + 30.0 and mounts_below(folder):
             raise LabError(f"{points[0]} cannot be unmounted; end what uses it and try again")
         if mounts_below(folder):
             time.sleep(0.05)
@@ -58,18 +58,25 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def mount_overlay(*, lower: Path, layer: Path, root: Path, above: Path | None = None) -> None:
+def mount_overlay(
+    *, lower: Path, layer: Path, root: Path, above: Path | None = None, passing: bool = False
+) -> None:
     """Mount `lower` at `root`, with what changes kept in `layer` (folders upper and work).
 
-    `above` is laid over `lower` first, and stays as it is too.
+    `above` is laid over `lower` first, and stays as it is too. A `passing` layer is thrown away
+    with its lab: nobody waits for a disk when something in there is to be on it for sure.
     """
     lowers = f"{above}:{lower}" if above else str(lower)
     for folder in (layer / "upper", layer / "work", root):
         folder.mkdir(parents=True, exist_ok=True)
     (layer / "upper").chmod(0o755)
     options = f"lowerdir={lowers},upperdir={layer / 'upper'},workdir={layer / 'work'}"
+    mount = ["mount", "-t", "overlay", "storewarden-lab", "-o"]
+    # Linux knows "volatile" since 5.10.
+    if passing and run([*mount, f"{options},volatile", root], check=False).returncode == 0:
+        return
     try:
-        run(["mount", "-t", "overlay", "storewarden-lab", "-o", options, root])
+        run([*mount, options, root])
     except LabError as error:
         raise LabError(
             f"{error}; does {layer} lie on ext4, xfs, btrfs or tmpfs? "

@@ -117,7 +117,7 @@ def owner() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, patience: float = 60.0) -> Iterator[None]:
+def locked(path: Path, *, patience: float = 300.0) -> Iterator[None]:
     """Hold the file lock `path`; waits `patience` seconds, then LabError. Released by any death."""
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience

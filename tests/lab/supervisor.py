@@ -26,7 +26,9 @@ from tests.lab.places import LabError, lab_lock, locked, owner, places
 from tests.lab.processes import Identity
 from tests.lab.shape import HostPlan
 
-_CUT_WATCH = 3.0
+# A cable that was cut is looked after for so long: until it is there, and while the host's start
+# may still raise it.
+_CABLE_PATIENCE, _CUT_WATCH = 120.0, 4.0
 
 
 class Keeper:
@@ -107,10 +109,12 @@ class Keeper:
 
     async def _cut_again(self) -> None:
         """A reboot brings a new cable: a line that was cut is cut again as soon as it exists."""
-        deadline = time.monotonic() + _CUT_WATCH
+        found, deadline = False, time.monotonic() + _CABLE_PATIENCE
         while self.cut and time.monotonic() < deadline:
             with contextlib.suppress(LabError):
                 await asyncio.to_thread(network.set_link, self.host.link, up=False)
+                if not found:
+                    found, deadline = True, time.monotonic() + _CUT_WATCH
             await asyncio.sleep(0.1)
 
     async def _end(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-_PATIENCE = 120.0  # seconds; these start in 3 to 10 on an idle machine
+_PATIENCE = 400.0  # seconds; these start in 3 to 10 on an idle machine
 
 
 def free_port() -> int:

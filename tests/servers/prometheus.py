@@ -27,7 +27,7 @@ from pathlib import Path
 from tests.servers.programs import free_port, run, serving
 
 _CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

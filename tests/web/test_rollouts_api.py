@@ -125,12 +125,12 @@ def test_an_order_is_taken_and_journaled_with_who_and_why(shared: Service) -> No
     number = running(shared)
     answer = order(shared, number, "pause", "lead")
     assert (answer.status_code, answer.json()) == (200, {"rollout": number, "state": "paused"})
-    assert order(shared, number, "resume").json()["state"] == "running"
+    assert order(shared, number, "resume", "head").json()["state"] == "running"
     entries = got(shared, f"/rollouts/{number}/history").json()["entries"]
     given = [each["body"] for each in entries if each["kind"] == "rollout ordered"]
     assert [(each["by"], each["order"], each["reason"]) for each in given] == [
         ("lead", "pause", "tills are slow"),
-        ("op.one", "resume", "tills are slow"),
+        ("head", "resume", "tills are slow"),
     ]
 
 
@@ -156,7 +156,7 @@ def test_the_same_key_again_is_the_same_order_and_a_refusal_stays_one(shared: Se
     other = order(shared, number, "pause", key="p1", reason="something else")
     assert (other.status_code, told(other)["kind"]) == (409, "conflict")
     assert order(shared, number, "resume", key="p#2").status_code == 400
-    assert order(shared, number, "resume", who="lead", key="p1").json()["state"] == "running"
+    assert order(shared, number, "resume", who="head", key="p1").json()["state"] == "running"
 
 
 def test_a_host_is_set_aside_by_name(shared: Service) -> None:
@@ -166,18 +166,21 @@ def test_a_host_is_set_aside_by_name(shared: Service) -> None:
     assert book.rollout(number).hosts["pos1"].state is HostState.ATTENTION  # type: ignore[union-attr]
     nobody = order(shared, number, "release", host="pos9")
     assert "it has no host 'pos9'" in told(nobody)["error"]
-    assert order(shared, number, "release", host="pos1").status_code == 200
+    assert order(shared, number, "release", "head", host="pos1").status_code == 200
     hosts = got(shared, f"/rollouts/{number}").json()["hosts"]
     found = next(host for host in hosts if host["host"] == "pos1")
     assert found["state"] == "skipped"
-    assert found["reason"] == "released by op.one: tills are slow"
+    assert found["reason"] == "released by head: tills are slow"
     assert found["debt"]
 
 
 def test_a_held_wave_is_promoted_by_a_person(shared: Service) -> None:
     number, book = running(shared), shared.site.ledger.rollouts
     book.amend(number, "h1", happening(e.WaveMoved(wave=1, to=WaveState.HELD, reason="no trade")))
-    assert order(shared, number, "promote", "lead").status_code == 200
+    stranger = order(shared, number, "promote", "biz")
+    assert (stranger.status_code, told(stranger)["kind"]) == (403, "refused")
+    assert "biz may not promote it" in told(stranger)["error"]
+    assert order(shared, number, "promote", "head").status_code == 200
     waves = got(shared, f"/rollouts/{number}").json()["waves"]
     assert [(wave["state"], wave["excused"]) for wave in waves] == [
         ("promoted", True), ("pending", False),

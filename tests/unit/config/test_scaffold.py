@@ -65,6 +65,7 @@ def test_commented_defaults_are_the_real_ones(site: Path) -> None:
     assert len(written) == 4
 
 
+@pytest.mark.slow
 def test_ansible_reads_the_new_site_as_a_complete_estate(site: Path) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-inventory"), "--list",

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,16 +32,24 @@ def link(name: str, target: str) -> Member:
 
 
 def packed(members: Sequence[Member], how: str = "gz") -> bytes:
-    """The archive's bytes; ``how`` is gz, bz2, xz or nothing."""
+    """The archive's bytes, whenever they are made; ``how`` is gz, bz2, xz or nothing."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=f"w:{how}", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for one in members:
             about = tarfile.TarInfo(one.name)
             about.type, about.linkname, about.mode = one.kind, one.target, one.mode
             about.uid, about.uname = 4242, "somebody"
             about.size = len(one.content) if one.kind == tarfile.REGTYPE else 0
             archive.addfile(about, io.BytesIO(one.content))
-    return buffer.getvalue()
+    return _PRESSED[how](buffer.getvalue())
+
+
+def _gz(data: bytes) -> bytes:
+    """Without the time in its header, by which the same archive would be another one later."""
+    return gzip.compress(data, mtime=0)
+
+
+_PRESSED = {"gz": _gz, "bz2": bz2.compress, "xz": lzma.compress, "": bytes}
 
 
 def written(path: Path, members: Sequence[Member], how: str = "gz") -> str:

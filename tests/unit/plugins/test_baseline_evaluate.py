@@ -228,7 +228,7 @@ def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> No
     }
     report = audit(
         # long enough for a busy machine to start the command before its time is over
-        bench.system(probe_seconds=4.0),
+        bench.system(probe_seconds=6.0),
         [_unit_control("E01"), other, _unit_control("E09")],
     )
     verdicts = {one["id"]: one["verdict"] for one in report["controls"]}
@@ -243,7 +243,7 @@ def test_a_hanging_command_is_one_error_and_the_rest_goes_on(bench: Bench) -> No
 def _ends(pid: str) -> bool:
     """Gone, or dead and waiting for its parent to notice; a kill takes the kernel a moment."""
     status = Path("/proc", pid, "status")
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 120.0
     while time.monotonic() < deadline:
         try:
             if "State:\tZ" in status.read_text():

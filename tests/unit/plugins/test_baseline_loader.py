@@ -273,6 +273,7 @@ def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
+@pytest.mark.slow
 def test_catalogue_as_json(tmp_path: Path) -> None:
     done = _run("--json", "--select", "A0*", "--select", "B01", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -290,6 +291,7 @@ def test_catalogue_as_json(tmp_path: Path) -> None:
     assert all({"variable", "default"} == set(one) for one in entry["params"].values())
 
 
+@pytest.mark.slow
 def test_site_controls_bring_their_own_defaults(tmp_path: Path) -> None:
     text = GOOD.replace("minlen: x_min", "minlen: {variable: shop_min, default: 9}")
     _written(tmp_path, "family: shop\n" + text.removeprefix("---\n"))
@@ -302,6 +304,7 @@ def test_site_controls_bring_their_own_defaults(tmp_path: Path) -> None:
     assert "写入" in entry["fix"]["text"]["zh"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "arguments", "message"),
     [
@@ -325,6 +328,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_check_lists_every_problem(tmp_path: Path) -> None:
     _written(
         tmp_path, GOOD.replace("risk: R1", "risk: R9").replace("minlen: x_min", "minlen: nope")
@@ -334,6 +338,7 @@ def test_check_lists_every_problem(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_the_script_does_not_load_ansible(tmp_path: Path) -> None:
     program = textwrap.dedent(f"""
         import runpy, sys

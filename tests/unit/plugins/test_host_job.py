@@ -28,7 +28,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.restore.failures i
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 pytestmark = pytest.mark.slow
-_PATIENCE = 60.0
+_PATIENCE = 240.0
 
 
 @pytest.fixture
@@ -175,6 +175,44 @@ def test_the_log_is_its_end_without_what_terminals_obey(
     jobs.started(order(script))
     log = jobs.awaited("rp", _PATIENCE)["log"]
     assert (len(log), log[0], log[-1]) == (40, "62", "done")
+
+
+def test_a_log_that_goes_wild_keeps_its_beginning_and_its_end(
+    jobs: Jobs, order: Callable[..., Order], tmp_path: Path
+) -> None:
+    gate = _blocked(tmp_path)
+    jobs.started(order(f"seq 2000000; {gate}"))
+    log = tmp_path / "jobs/rp/log"
+    written = sum(len(str(number)) + 1 for number in range(1, 2000001))
+    # Before the command has ended the disk has its middle back.
+    end = time.monotonic() + _PATIENCE
+    while log.stat().st_size < written or log.stat().st_blocks * 512 > 6_000_000:
+        assert time.monotonic() < end, log.stat()
+        time.sleep(0.05)
+    (tmp_path / "gate").write_text("last word\n")
+    done = jobs.awaited("rp", _PATIENCE)
+    assert done["log"][-2:] == ["2000000", "last word"]
+    lines = log.read_text().splitlines()
+    said = [number for number, line in enumerate(lines) if line.startswith("storewarden: ")]
+    assert len(said) == 1
+    assert lines[: said[0]] == [str(number) for number in range(1, said[0] + 1)]
+    after = [*range(int(lines[said[0] + 1]), 2000001)]
+    assert lines[said[0] + 1 : -1] == [str(number) for number in after]
+    missing = range(said[0] + 1, after[0])
+    assert done["left_out"] == sum(len(str(number)) + 1 for number in missing) > 0
+    assert f" {done['left_out']} bytes left out " in lines[said[0]]
+    assert log.stat().st_size < 4.1 * 1024 * 1024
+
+
+def test_one_endless_line_is_limited_as_well(
+    jobs: Jobs, order: Callable[..., Order], tmp_path: Path
+) -> None:
+    jobs.started(order("head -c 9000000 /dev/zero | tr '\\0' x"))
+    done = jobs.awaited("rp", _PATIENCE)
+    log = (tmp_path / "jobs/rp/log").read_bytes()
+    kept = 4 * 1024 * 1024
+    assert (log.count(b"x"), done["left_out"]) == (kept, 9_000_000 - kept)
+    assert b"\nstorewarden: " in log
 
 
 def test_only_ended_jobs_of_one_restore_point_are_forgotten(

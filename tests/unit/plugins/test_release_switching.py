@@ -25,7 +25,8 @@ from ansible_collections.storewarden.ops.plugins.module_utils.release.places imp
     Places,
     checked_version,
 )
-from ansible_collections.storewarden.ops.plugins.module_utils.release.seeing import probes
+from ansible_collections.storewarden.ops.plugins.module_utils.release.seeing import Watched, look
+from ansible_collections.storewarden.ops.plugins.module_utils.release.standby import noted
 from ansible_collections.storewarden.ops.plugins.module_utils.release.standing import Wanted
 from ansible_collections.storewarden.ops.plugins.module_utils.release.switching import Order, Switch
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.store import Store
@@ -44,7 +45,8 @@ SYSTEMCTL = """#!/bin/sh
 echo "$*" >> {log}
 case "$1" in
   cat) [ "$3" = till.service ] ;;
-  is-active) [ -e {running} ] ;;
+  is-active) [ -e {running} ] && echo active || cat {stopped} ;;
+  is-enabled) cat {enabled} ;;
   show) echo ActiveState=active; echo "InvocationID=$(cat {running} 2>/dev/null)" ;;
   restart) [ -e {broken} ] && exit 1; : > {running} ;;
   *) exit 0 ;;
@@ -59,9 +61,12 @@ class Till:
         self.folder = folder
         self.places = Places(str(folder / "opt" / "till"))
         self.log, self.running, self.broken = folder / "log", folder / "running", folder / "broken"
+        self.stopped, self.enabled = folder / "stopped", folder / "enabled"
+        self.stopped.write_text("inactive\n")
+        self.enabled.write_text("enabled\n")
         tools = folder / "bin"
         tools.mkdir()
-        script = SYSTEMCTL.format(log=self.log, running=self.running, broken=self.broken)
+        script = SYSTEMCTL.format(**{name: str(path) for name, path in vars(self).items()})
         (tools / "systemctl").write_text(script)
         (tools / "systemctl").chmod(0o755)
         self.host = Host(path=f"{tools}:/usr/bin:/bin")
@@ -70,11 +75,10 @@ class Till:
     def wanted(self, version: str, digest: str, unit: str = "till.service") -> Wanted:
         return Wanted(version, digest, unit, "restart")
 
-    def release(self, version: str, keep: int = 3, unit: str = "till.service") -> dict[str, Any]:
+    def release(self, version: str, keep: int = 3, standby: bool | None = None) -> dict[str, Any]:
         archive = written(self.folder / f"{version}.tar.gz", [Member("VERSION", version.encode())])
-        order = Order(
-            self.wanted(version, sha256_of(archive), unit), archive, getpass.getuser(), 0, keep
-        )
+        wanted = self.wanted(version, sha256_of(archive))
+        order = Order(wanted, archive, getpass.getuser(), 0, keep, standby)
         return Switch(self.places, self.host, Store(self.host, self.packs), lambda: None).make(
             order
         )
@@ -209,14 +213,52 @@ def test_what_is_at_its_target_is_left_alone(till: Till) -> None:
         False,
     )
     till.running.unlink()
-    stopped = looked(till.arrival("1.0"), till.host, dry=False)["preflight"]
-    assert stopped["nothing"] is False
-    assert stopped["changes"] == [
+    till.stopped.write_text("failed\n")
+    failed = looked(till.arrival("1.0"), till.host, dry=False)["preflight"]
+    assert failed["nothing"] is False
+    assert failed["changes"] == [
         {"what": "till.service", "before": "inactive", "after": "restarted"}
     ]
     Path(till.places.current, "VERSION").write_text("changed by hand")
     refused = looked(till.arrival("1.0"), till.host, dry=False)["preflight"]
     assert "not as it was unpacked" in refused["reason"]["en"]
+
+
+def stands(till: Till, version: str, **more: Any) -> tuple[str, bool | None]:
+    """What preflight says will become of the unit, and what it noted."""
+    found = looked(till.arrival(version, **more), till.host, dry=False)["preflight"]
+    last = found["changes"][-1]["after"] if found["changes"] else "nothing"
+    return last, noted(str(till.folder / "stage"))
+
+
+def test_a_unit_on_standby_stays_stopped(till: Till) -> None:
+    # A first release: only one that is not to be started by itself is on standby.
+    assert stands(till, "1.0") == ("restarted", False)
+    till.enabled.write_text("static\n")
+    assert stands(till, "1.0") == ("restarted", False)
+    for word in ("disabled", "masked"):
+        till.enabled.write_text(f"{word}\n")
+        assert stands(till, "1.0") == ("left stopped", True)
+    till.enabled.write_text("enabled\n")
+    till.release("1.0")
+    # Later on it could have run: somebody has stopped it.
+    till.running.unlink()
+    assert stands(till, "1.1") == ("left stopped", True)
+    assert stands(till, "1.0") == ("nothing", True)
+    assert stands(till, "1.1", standby="start") == ("restarted", False)
+    till.stopped.write_text("failed\n")
+    assert stands(till, "1.1") == ("restarted", False)
+
+
+def test_what_preflight_noted_of_the_unit_decides(till: Till) -> None:
+    till.release("1.0")
+    till.running.unlink()
+    assert till.release("1.1", standby=True)["unit"] == "left stopped"
+    assert not till.running.exists()
+    # A visit that was cut off in its middle has left it stopped; it ran before.
+    assert till.release("1.1", standby=False)["unit"] == "restarted"
+    # A standby that took over meanwhile runs the old release.
+    assert till.release("1.2", standby=True)["unit"] == "restarted"
 
 
 def test_items_put_the_link_before_the_folder_it_points_to(till: Till) -> None:
@@ -269,8 +311,9 @@ def test_versions_that_cannot_be_meant(version: str) -> None:
 def test_probes_tell_what_is_wrong(till: Till) -> None:
     till.release("1.0")
 
-    def bad(version: str, settle: float = 0.0) -> list[str]:
-        found = probes(till.places, till.host, version, "till.service", settle)
+    def bad(version: str, standby: bool = False) -> list[str]:
+        watched = Watched("till.service", standby, settle=0.0)
+        found = look(till.places, till.host, version, watched).probes
         return [one["name"] for one in found if not one["ok"]]
 
     assert bad("1.0") == []
@@ -284,9 +327,27 @@ def test_a_unit_that_is_started_again_is_not_steady(till: Till) -> None:
     (till.folder / "bin/systemctl").write_text(
         "#!/bin/sh\necho ActiveState=active; date +InvocationID=%N\n"
     )
-    found = probes(till.places, till.host, "1.0", "till.service", 5.0)
-    assert (found[-1]["name"], found[-1]["ok"]) == ("till.service", False)
-    assert "started again" in found[-1]["detail"]["en"]
+    watched = Watched("till.service", standby=True, settle=5.0)
+    found = look(till.places, till.host, "1.0", watched)
+    assert found.standby is False
+    assert (found.probes[-1]["name"], found.probes[-1]["ok"]) == ("till.service", False)
+    assert "started again" in found.probes[-1]["detail"]["en"]
+
+
+def test_a_standby_is_good_as_long_as_it_is_stopped(till: Till) -> None:
+    till.release("1.0")
+    till.running.unlink()
+    down = "#!/bin/sh\necho ActiveState={0}; echo InvocationID=\n"
+
+    def seen(state: str, standby: bool = True) -> tuple[bool, bool]:
+        (till.folder / "bin/systemctl").write_text(down.format(state))
+        found = look(till.places, till.host, "1.0", Watched("till.service", standby, 0.0))
+        return found.standby, found.probes[-1]["ok"]
+
+    assert seen("inactive") == (True, True)
+    assert seen("failed") == (False, False)
+    assert seen("active") == (False, True)
+    assert seen("inactive", standby=False) == (False, False)
 
 
 def test_more_time_is_asked_for_again_and_again() -> None:
