@@ -71,12 +71,25 @@ def test_somebody_else_at_the_address_is_said_so() -> None:
         client.read("/me")
 
 
+def test_no_request_goes_down_a_line_on_which_the_service_may_just_hang_up() -> None:
+    lines: list[object] = []
+    with answering(200, b"{}", lines=lines) as url, ServiceClient(url, TOKEN) as client:
+        for _ in range(3):
+            client.read("/me")
+    assert len(set(lines)) == len(lines) == 3
+
+
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
-    """A server that always says the same."""
+def answering(status: int, body: bytes, *, lines: list[object] | None = None) -> Iterator[str]:
+    """A server that always says the same, and keeps lines open; ``lines`` gets that of each
+    request."""
 
     class Always(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
+            if lines is not None:
+                lines.append(self.client_address)
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
