@@ -69,17 +69,17 @@ else
     rollout_file 2.0 >"$WORK/good.yml"
     cat "$WORK/good.yml"
     approved_change "Back office 2.0"
-    tell storewarden rollout plan "$WORK/good.yml" --change "$NUMBER" --soak 10s
+    tell storewarden rollout plan "$WORK/good.yml" --change "$NUMBER" --soak 5s
 
-    say "Start it. (A real soak of packages is 24 hours; the tour watches each wave for 10 seconds.)"
-    show storewarden rollout start "$WORK/good.yml" --change "$NUMBER" --soak 10s --token-file "$WORK/wei.token"
+    say "Start it. (A real soak of packages is 24 hours; the tour watches each wave for 5 seconds.)"
+    show storewarden rollout start "$WORK/good.yml" --change "$NUMBER" --soak 5s --token-file "$WORK/wei.token"
     tell storewarden rollout watch "$NUMBER-R1"
     versions
 
     say "Version 2.1 installs well and its service runs, but it cannot sell. Nobody is told; the canary has to show it."
     rollout_file 2.1 >"$WORK/bad.yml"
     approved_change "Back office 2.1"
-    show storewarden rollout start "$WORK/bad.yml" --change "$NUMBER" --soak 10s --token-file "$WORK/wei.token"
+    show storewarden rollout start "$WORK/bad.yml" --change "$NUMBER" --soak 5s --token-file "$WORK/wei.token"
     tell storewarden rollout watch "$NUMBER-R1"
 
     say "The gate failed at the first store, and the rollout went back by itself. Two stores never saw the version:"
