@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -80,8 +81,8 @@ class Desk:
         return code, said.out, said.err
 
     def waiver(self, days: int, role: str = "pos") -> None:
-        """A waiver that ends in so many days."""
-        today = datetime.now(UTC).date()
+        """A waiver that ends in so many days, counted where the site is."""
+        today = datetime.now(ZoneInfo(self.config.site.timezone)).date()
         name = f"{role}{days}.yml"
         (self.folder / "waivers" / name).write_text(
             _WAIVER.format(
