@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -143,8 +144,7 @@ def prepare(parts: AuditParts, request: AuditRequest) -> Ready:
 
     Raises ConfigInvalid, Refused, ContentMissing, AdapterError or LedgerConflict.
     """
-    controls = parts.content.controls(request.selection, extra=request.extra_controls)
-    everything = _resolve(parts.inventory, request, limit="")
+    controls, everything = _asked(parts, request)
     estate = read_estate(everything.hosts, parts.zone_known)
     now = parts.clock.now()
     _guard(parts.ledger, request, len(everything.hosts), now)
@@ -162,6 +162,14 @@ def prepare(parts: AuditParts, request: AuditRequest) -> Ready:
         book=book,
         remarks=_remarks(request, estate, chosen, book),
     )
+
+
+def _asked(parts: AuditParts, request: AuditRequest) -> tuple[tuple[Control, ...], FrozenInventory]:
+    """The controls and the whole inventory; two programs answer, and start at the same time."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        hosts = pool.submit(_resolve, parts.inventory, request, limit="")
+        controls = parts.content.controls(request.selection, extra=request.extra_controls)
+        return controls, hosts.result()
 
 
 def catalogue_digest(controls: Sequence[Control]) -> str:

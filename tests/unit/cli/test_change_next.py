@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.main import get_group
 
-from storewarden.cli.app import app
+from storewarden.cli.change import change
 from storewarden.cli.change_next import next_lines
 from storewarden.domain.change.record import (
     Change,
@@ -103,9 +104,7 @@ def test_what_is_over_asks_for_nothing(state: State) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_verb_that_is_named_exists(language: str) -> None:
-    verbs = {group.name: group for group in app.registered_groups}
-    known = {command.name or command.callback.__name__ for command in
-             verbs["change"].typer_instance.registered_commands if command.callback}  # fmt: skip
+    known = get_group(change).commands
     for state in State:
         for kind in (Kind.EMERGENCY, Kind.STANDARD):
             for line in told(in_state(state, kind=kind), "IT", language):

@@ -27,13 +27,12 @@ _EVERYWHERE = {"--config", "--help"}  # every command has them; where settings a
 
 def _verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Each command line that does something, and its parameters."""
-    below = getattr(command, "commands", None)
-    if below is None:
+    if not hasattr(command, "commands"):
         yield " ".join(path), command.params
         return
-    for name, one in below.items():
+    for name in command.list_commands(None):
         if path or name in _PAGES:
-            yield from _verbs(one, (*path, name))
+            yield from _verbs(command.get_command(None, name), (*path, name))
 
 
 _VERBS = dict(_verbs(typer.main.get_command(app)))
