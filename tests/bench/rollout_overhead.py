@@ -4,8 +4,9 @@
 Ours is a rollout of one wave by a real controller; its time is the journal's, from the wave's
 beginning to the moment when all its hosts are verified. Against it stand the same three playbooks
 with the same variables on the same hosts, each started bare with ``ansible-playbook``, one after
-the other. The payload puts a file in place and has it checked by a program that takes 20 seconds.
-Nothing is left out on our side: ticks, engine, ledger, gates, supervisors, reports.
+the other. The payload puts a file in place and has it checked by a program that takes a minute, as
+a transaction of packages on a till does. Nothing is left out on our side: ticks, engine, ledger,
+gates, supervisors, reports.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tests.lab.fleet import Lab
 
 GOAL = 0.10
 PHASES = (Phase.PREFLIGHT, Phase.APPLY, Phase.JUDGE)
-_CHECKED_S = 20
+_CHECKED_S = 60
 _FILE = "/srv/storewarden-bench.conf"
 _BARE, _OURS = "three bare `ansible-playbook` runs", "a wave of a rollout"
 
@@ -39,6 +40,12 @@ class Wave:
 
     hosts: int
     series: tuple[Series, Series]
+
+    @property
+    def seconds(self) -> float:
+        """What ours takes longer."""
+        bare, ours = self.series
+        return ours.wall - bare.wall
 
     @property
     def overhead(self) -> float:
@@ -76,8 +83,8 @@ def measure(lab: Lab, folder: Path, rounds: int) -> Wave:
 def told(wave: Wave) -> list[str]:
     """What the figures must keep."""
     return [
-        f"The driver adds {100 * wave.overhead:.1f} % to a wave of {wave.hosts} hosts;"
-        f" it must stay within {100 * GOAL:.0f} %.",
+        f"The driver adds {wave.seconds:.1f} s, {100 * wave.overhead:.1f} %, to a wave of"
+        f" {wave.hosts} hosts; it must stay within {100 * GOAL:.0f} %.",
         "",
     ]
 
@@ -96,7 +103,7 @@ def _ours(chain: Chain, places: Sequence[Place], number: int) -> tuple[Going, Ti
         *places,
         payload="config",
         options=_options(f"ours {number}"),
-        waves=["100%"],
+        waves=["rest at once"],
         shard=len(places),
         forks=len(places),
         budgets={"region": "100%", "single_consent": True},

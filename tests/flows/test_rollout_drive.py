@@ -188,6 +188,11 @@ def test_the_kill_switch_stops_everything_until_somebody_lets_go(place: RolloutP
     (place.folder / "STOP").write_text("again\n")
     place.pass_time(4 * DAY)
     assert len(place.fleet.ran("apply")) == started
+    stopped = place.rollout()
+    assert (stopped.held, stopped.held_zh) == (
+        f"stopped by the file {place.folder / 'STOP'}: again",
+        f"已由文件停止：{place.folder / 'STOP'}: again",
+    )
     with pytest.raises(Refused, match="STOP"):
         place.switch.go_on(ASKER.id, "yes")
     (place.folder / "STOP").unlink()

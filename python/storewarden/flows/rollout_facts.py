@@ -35,6 +35,7 @@ from storewarden.flows.rollout_change import (
     saying,
 )
 from storewarden.flows.rollout_parts import OWNER, DriveParts, EstateNow
+from storewarden.flows.rollout_stop import in_chinese
 from storewarden.flows.rollout_windows import StoreWindows
 from storewarden.ports.rollouts import SILENT, Job
 from storewarden.ports.runner import FoundRun, RunPhase
@@ -98,6 +99,7 @@ class FactsBook:
         against = refused if refused[0] else _against(said, change, rollout)
         runs = parts.shard.runner.recover()
         alive, gone = self._dispatches(rollout, runs, now)
+        frozen = parts.shard.frozen()
         return Facts(
             change=against[0],
             change_zh=against[1],
@@ -105,7 +107,8 @@ class FactsBook:
             change_over=said.over[0],
             change_over_zh=said.over[1],
             change_ends=said.ends,
-            frozen=parts.shard.frozen(),
+            frozen=frozen,
+            frozen_zh=in_chinese(frozen),
             windows=self._store_windows(rollout, change, fleet, now),
             groups={name: fleet.groups[name] for name in rollout.hosts if name in fleet.groups},
             members=fleet.members,

@@ -24,6 +24,7 @@ from storewarden.domain.rollout.reporting import reported
 from storewarden.domain.rollout.spec import Timing
 from storewarden.flows.rollout_parts import BEGINS, OWNER, PLAYBOOKS, SHARD, ShardParts
 from storewarden.flows.rollout_reports import not_begun, reports_of, unknown
+from storewarden.flows.rollout_stop import in_chinese
 from storewarden.ports.rollouts import Job
 from storewarden.ports.runner import (
     FoundRun,
@@ -143,7 +144,7 @@ class _Shard:
                 f"等待空闲运行 {minutes} 分钟，将重新判定",
             )
         frozen = self.parts.frozen()
-        return (frozen, frozen) if frozen else None
+        return (frozen, in_chinese(frozen)) if frozen else None
 
     def _reports(self, result: RunResult) -> tuple[HostReport, ...]:
         for host in result.hosts.values():

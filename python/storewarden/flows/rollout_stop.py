@@ -22,6 +22,18 @@ _RUN = "kill switch"
 _LONGEST = 200  # characters of a reason that are shown
 
 
+_BY_FILE, _BY = "stopped by the file ", "stopped by "
+
+
+def in_chinese(frozen: str) -> str:
+    """What the switch said, in Chinese; what people wrote stays as they wrote it."""
+    if frozen.startswith(_BY_FILE):
+        return f"已由文件停止：{frozen.removeprefix(_BY_FILE)}"
+    if frozen.startswith(_BY):
+        return f"已由人员停止：{frozen.removeprefix(_BY)}"
+    return frozen
+
+
 @dataclass(slots=True)
 class KillSwitch:
     """The switch of one site; cheap to ask."""
@@ -61,13 +73,13 @@ class KillSwitch:
             return ""
         except OSError:
             text = ""
-        return f"stopped by the file {path}{': ' + text[:_LONGEST] if text else ''}"
+        return f"{_BY_FILE}{path}{': ' + text[:_LONGEST] if text else ''}"
 
     def _by_ledger(self) -> str:
         entry = self._newest()
         if entry is None or entry.kind != STOPPED:
             return ""
-        return f"stopped by {entry.body.get('by')}: {str(entry.body.get('reason'))[:_LONGEST]}"
+        return f"{_BY}{entry.body.get('by')}: {str(entry.body.get('reason'))[:_LONGEST]}"
 
     def _newest(self) -> JournalEntry | None:
         """The last word; what was read before is never read again."""

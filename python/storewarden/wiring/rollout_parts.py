@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from storewarden.domain.change.people import CLOCK
+from storewarden.domain.errors import StorewardenError
 from storewarden.domain.estate.device import read_estate
 from storewarden.domain.rollout.record import Rollout
 from storewarden.flows.gate_look import PlaybookLook
@@ -32,30 +34,57 @@ if TYPE_CHECKING:
     from storewarden.wiring.site import Site
 
 _KEPT = timedelta(minutes=1)
-"""How long an inventory is trusted: it takes Ansible a second or more to read one."""
+"""How old an inventory may be before it is read again: it takes Ansible a second or more."""
+
+_OLDEST = timedelta(minutes=5)
+"""How old one may be that is still used while it is read again."""
+
+LOG = logging.getLogger("storewarden.rollouts")
 
 type Submit = Callable[[str, str, Mapping[str, object]], None]
 
 
 class EstateSource:
-    """The site's inventory as devices, read again every minute; the same object while it is."""
+    """The site's inventory as devices, read again every minute; the same object while it is.
+
+    Nobody waits for that: each step of a wave would, and a wave has many. Who asks gets the last
+    one while it is read again, unless that one is old by now.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = threading.Lock()
         self._known: tuple[datetime, EstateNow] | None = None
+        self._reading = False
 
     def __call__(self) -> EstateNow:
         """The estate. Raises ConfigInvalid for an inventory that cannot be read."""
         with self._lock:
             now = self._site.clock.now()
-            if self._known is not None and timedelta(0) <= now - self._known[0] < _KEPT:
-                return self._known[1]
+            if self._known is None or not timedelta(0) <= now - self._known[0] < _OLDEST:
+                return self._keep(now, self._read())
+            if now - self._known[0] >= _KEPT and not self._reading:
+                self._reading = True
+                threading.Thread(target=self._read_again, name="estate", daemon=True).start()
+            return self._known[1]
+
+    def _read_again(self) -> None:
+        """Beside everything else; what is wrong with it is told to whoever has to wait for it."""
+        try:
+            now = self._site.clock.now()
             found = self._read()
-            if self._known is not None and self._known[1].inventory == found.inventory:
-                found = self._known[1]  # what was worked out of it still holds
-            self._known = (now, found)
-            return found
+            with self._lock:
+                self._keep(now, found)
+        except StorewardenError as error:
+            LOG.warning("the inventory cannot be read", extra={"fields": {"error": str(error)}})
+        finally:
+            self._reading = False
+
+    def _keep(self, now: datetime, found: EstateNow) -> EstateNow:
+        if self._known is not None and self._known[1].inventory == found.inventory:
+            found = self._known[1]  # what was worked out of it still holds
+        self._known = (now, found)
+        return found
 
     def _read(self) -> EstateNow:
         config = self._site.config
