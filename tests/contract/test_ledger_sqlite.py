@@ -91,7 +91,7 @@ def _next_release(folder: Path) -> Path:
     shutil.copytree(Path(upgrade.__file__).parent / "migrations", folder)
     (folder / "versions" / "v9999_more.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '9999', '0004'\n"
+        "revision, down_revision = '9999', '0005'\n"
         "def upgrade():\n    op.execute('CREATE TABLE more (id INTEGER PRIMARY KEY)')\n"
     )
     return folder
@@ -105,7 +105,7 @@ def test_an_older_one_is_copied_and_brought_forward(file: Path, tmp_path: Path) 
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM more").scalar() == 0
     engine.dispose()
-    copy = file.with_name("ledger.sqlite.schema-0004")
+    copy = file.with_name("ledger.sqlite.schema-0005")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with _open(copy) as old:
         assert old.verify().entries == 1
@@ -120,7 +120,7 @@ def test_a_newer_one_is_refused_and_left_alone(file: Path, tmp_path: Path) -> No
     with pytest.raises(LedgerConflict) as refusal:
         _open(file)
     assert str(file) in str(refusal.value)
-    assert "newer storewarden (schema 9999, this one knows 0004)" in str(refusal.value)
+    assert "newer storewarden (schema 9999, this one knows 0005)" in str(refusal.value)
     assert file.read_bytes() == before
 
 

@@ -31,6 +31,11 @@ _PAYLOADS = [
     pytest.param(name, marks=() if name == "payload_config" else pytest.mark.full)
     for name in sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/meta/payload.yml"))
 ]
+# So are heal actions; their faults need software that not every host has.
+_HEALS = [
+    pytest.param(name, marks=() if name == "heal_service" else pytest.mark.full)
+    for name in sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/meta/heal.yml"))
+]
 _STEPS = ("syntax", "converge", "idempotence", "verify")
 
 
@@ -38,6 +43,7 @@ _STEPS = ("syntax", "converge", "idempotence", "verify")
 _SOFTWARE = {
     "baseline_postgresql": DATABASES, "baseline_mariadb": DATABASES,
     "baseline_redis": WEB, "baseline_nginx": WEB,
+    "heal_postgresql": DATABASES, "heal_redis": WEB, "heal_nginx": WEB, "heal_certificate": WEB,
 }  # fmt: skip
 
 
@@ -95,7 +101,7 @@ def _copies(home: Path, role: str) -> list[Path]:
     return [copy for place in places for copy in place.rglob("ansible_collections/storewarden")]
 
 
-@pytest.mark.parametrize("role", [*_ROLES, *_PAYLOADS])
+@pytest.mark.parametrize("role", [*_ROLES, *_PAYLOADS, *_HEALS])
 def test_every_role_passes_its_scenario(role: str, till: LabHost, home: Path) -> None:
     done = _molecule(role, till, home, "test")
     assert done.returncode == 0, done.stdout

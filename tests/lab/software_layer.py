@@ -116,6 +116,9 @@ printf '[mysqld]\ninnodb_log_file_size = 4M\ninnodb_buffer_pool_size = 16M\n' \
 )
 """PostgreSQL and MariaDB, both running after the boot."""
 
+RESOLVED = Layer(name="resolved", packages=("systemd-resolved",))
+"""systemd-resolved, to which resolv.conf leads as after its installation."""
+
 RPM = Layer(
     name="rpm",
     packages=("dnf", "rpm", "createrepo-c", "dnf-plugins-core"),
@@ -128,4 +131,7 @@ echo 9 > /etc/dnf/vars/releasever
 )
 """dnf and rpm beside apt and dpkg, with what builds packages and repositories for them."""
 
-LAYERS = {layer.name: layer for layer in (WEB, DATABASES, RPM)}
+TILL = Layer(name="till", packages=("cups-daemon", "cups-client", "chrony"))
+"""CUPS and chrony, as a till has them."""
+
+LAYERS = {layer.name: layer for layer in (WEB, DATABASES, RESOLVED, RPM, TILL)}

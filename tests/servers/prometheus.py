@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import shutil
-import subprocess
 import threading
 import time
 import urllib.parse
@@ -24,9 +22,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.servers.packages import CACHE, unpacked
 from tests.servers.programs import free_port, run, serving
 
-_CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 _PATIENCE = 300.0
 
 
@@ -43,40 +41,13 @@ def programs() -> Programs | None:
     installed = shutil.which("prometheus"), shutil.which("promtool")
     if installed[0] and installed[1]:
         return Programs(prometheus=Path(installed[0]), promtool=Path(installed[1]))
-    folder = _CACHE / "prometheus"
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    with (_CACHE / "prometheus.lock").open("w") as lock:
+    folder = CACHE / "prometheus"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "prometheus.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "usr/bin/promtool").exists() and not _unpacked(folder):
+        if not (folder / "usr/bin/promtool").exists() and not unpacked("prometheus", folder):
             return None
     return Programs(prometheus=folder / "usr/bin/prometheus", promtool=folder / "usr/bin/promtool")
-
-
-def _unpacked(folder: Path) -> bool:
-    """Whether apt had the package; a fresh machine has no lists yet: then they are fetched."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        return False
-    fresh = _CACHE / f"prometheus.{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    if not _apt(fresh, "download", "prometheus"):
-        _apt(fresh, "update", "-q")
-        if not _apt(fresh, "download", "prometheus"):
-            return False
-    (package,) = fresh.glob("*.deb")
-    run(["dpkg", "-x", str(package), str(fresh)], {}, fresh, "unpacking Prometheus")
-    package.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
-    return True
-
-
-def _apt(folder: Path, *words: str) -> bool:
-    done = subprocess.run(
-        ["apt-get", "-q", *words], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-        check=False, timeout=300,
-    )  # fmt: skip
-    return done.returncode == 0 and (words[0] != "download" or any(folder.glob("*.deb")))
 
 
 class Exporter:

@@ -299,7 +299,7 @@ def test_the_openapi_document_names_every_route_and_the_token(shared: Service) -
             assert operation["summary"], path
             guarded = path.startswith("/api/")
             assert bool(operation.get("security")) is guarded, (method, path)
-            if method == "post":
+            if method == "post" and guarded:  # webhooks are sent by programs that know no keys
                 names = {each["name"] for each in operation["parameters"]}
                 assert "Idempotency-Key" in names, path
     assert "Change" in document["components"]["schemas"]

@@ -21,6 +21,7 @@ _MODULES = {  # verb -> the module of storewarden.cli that has it under its own 
     "waiver": "waiver",
     "harden": "harden",
     "rollout": "rollout_verbs",
+    "heal": "heal_import",
     "change": "change",
     "person": "person",
     "ledger": "ledger",

@@ -55,11 +55,14 @@ def _serve(controller: Controller, host: str, port: int) -> None:
     from storewarden.adapters.systemd import Notifier  # noqa: PLC0415
     from storewarden.web import create_app  # noqa: PLC0415 - FastAPI costs half a second
     from storewarden.web.server import Server  # noqa: PLC0415
+    from storewarden.wiring.alerts import alert_receiver  # noqa: PLC0415
     from storewarden.wiring.interrupts import interruption  # noqa: PLC0415
 
     server, notifier = Server(host, port), Notifier(os.environ)
     with interruption() as stop:
-        app = create_app(controller.site, controller)
+        app = create_app(
+            controller.site, controller, alert_receiver(controller.site, controller.wake)
+        )
         controller.start()
         server.start(app)
         controller.announce(server.url)

@@ -8,17 +8,15 @@ once per mistake. The keys are explained in ``docs/reference/rollout-file.md``.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from storewarden.config.marked_yaml import MarkedYaml, Place, read_marked
-from storewarden.config.rollout_words import WAVES, length, share, wave
+from storewarden.config.marked_yaml import Place, read_marked
+from storewarden.config.rollout_words import WAVES, wave
+from storewarden.config.sheet import Sheet, is_data, value_is
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.domain.rollout.secrets import secrets_in
 from storewarden.domain.rollout.spec import (
@@ -65,113 +63,11 @@ def read_rollout_file(
 
     Raises ConfigInvalid for a file that is none, RolloutFileInvalid with all mistakes of one.
     """
-    sheet = _Sheet(content=read_marked(path, shown), shown=shown)
+    sheet = Sheet(content=read_marked(path, shown), shown=shown)
     found = _Reader(sheet=sheet, about=about, check_gate=check_gate).rollout()
     if sheet.mistakes or found is None:
         raise RolloutFileInvalid(sheet.told() or [f"{shown}:1: is empty"], shown)
     return found
-
-
-@dataclass(slots=True, kw_only=True)
-class _Sheet:
-    """A file with what was found wrong in it so far."""
-
-    content: MarkedYaml
-    shown: str
-    mistakes: list[tuple[int, str]] = field(default_factory=list)
-
-    def wrong(self, place: Place, what: str, hint: str = "") -> None:
-        """Note a mistake."""
-        line = self.content.line(place)
-        name = ".".join(f"{part + 1}" if isinstance(part, int) else part for part in place)
-        told = f"{self.shown}:{line}: {name}: {what}" if name else f"{self.shown}:{line}: {what}"
-        self.mistakes.append((line, f"{told} ({hint})" if hint else told))
-
-    def told(self) -> list[str]:
-        """All mistakes in the order of the file."""
-        return [text for _, text in sorted(self.mistakes, key=lambda each: each[0])]
-
-    def keys(self, place: Place, value: object, known: Collection[str]) -> dict[str, Any]:
-        """The keys of a mapping that are known and have a value; others are mistakes."""
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            self.wrong(place, "must be keys with values")
-            return {}
-        found = {}
-        for key, inner in value.items():
-            if key in known:
-                found[str(key)] = inner
-            else:
-                close = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-                self.wrong((*place, str(key)), "unknown key", hint)
-        return {key: inner for key, inner in found.items() if inner is not None}
-
-    def entries(self, place: Place, value: object) -> list[Any]:
-        """The entries of a list."""
-        if isinstance(value, list):
-            return value
-        self.wrong(place, "must be a list, one entry per line after '- '")
-        return []
-
-    def length(self, place: Place, value: object) -> timedelta | None:
-        """A length of time."""
-        text = "0" if value == 0 and not isinstance(value, bool) else value
-        found = length(text) if isinstance(text, str) else None
-        if found is None:
-            self.wrong(place, "must be a length of time", _is(value, "as 30m, 24h, 1h30m or 7d"))
-        return found
-
-    def share(self, place: Place, value: object) -> Fraction | None:
-        """A share in percent."""
-        found = share(value) if isinstance(value, str) else None
-        if found is None:
-            self.wrong(place, "must be a share in percent", _is(value, "as 10%"))
-        return found
-
-    def whole(self, place: Place, value: object, between: tuple[int, int]) -> int | None:
-        """A whole number."""
-        low, high = between
-        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-            return value
-        self.wrong(place, f"must be a whole number, {low}-{high}", _is(value))
-        return None
-
-    def yes_no(self, place: Place, value: object) -> bool | None:
-        """True or false."""
-        if isinstance(value, bool):
-            return value
-        self.wrong(place, "must be true or false", _is(value))
-        return None
-
-    def text(self, place: Place, value: object) -> str | None:
-        """One line of text."""
-        if isinstance(value, str) and value.strip() and value.isprintable():
-            return value.strip()
-        self.wrong(place, "must be text (in quotes)", _is(value))
-        return None
-
-    def texts(self, place: Place, value: object) -> tuple[str, ...]:
-        """A list of texts."""
-        found = [self.text((*place, n), each) for n, each in enumerate(self.entries(place, value))]
-        return tuple(each for each in found if each is not None)
-
-    def word[E: StrEnum](self, place: Place, value: object, kind: type[E]) -> E | None:
-        """One of a few words."""
-        known = [each.value for each in kind]
-        if isinstance(value, str) and value in known:
-            return kind(value)
-        close = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else _is(value)
-        self.wrong(place, f"must be {', '.join(known[:-1])} or {known[-1]}", hint)
-        return None
-
-
-def _is(value: object, hint: str = "") -> str:
-    told = str(value) if isinstance(value, str | int | float) else type(value).__name__
-    told = told if len(told) <= 40 and told.isprintable() else f"{ascii(told)[:37]}..."
-    return f"is {told}; {hint}" if hint else f"is {told}"
 
 
 _COUNTS = {
@@ -188,7 +84,7 @@ _LEAST_DEADLINE = timedelta(seconds=30)  # of a dead man; less would fire while 
 class _Reader:
     """Turns a sheet into a rollout; what is wrong stays on the sheet."""
 
-    sheet: _Sheet
+    sheet: Sheet
     about: AboutPayload
     check_gate: CheckGate | None
 
@@ -267,7 +163,7 @@ class _Reader:
         for key, value in options.items():
             if not isinstance(key, str) or not key.isidentifier():
                 self.sheet.wrong(("options", str(key)), "is no name of an option")
-            elif not _is_data(value):
+            elif not is_data(value):
                 hint = "put dates in quotes"
                 self.sheet.wrong(("options", key), "must be text, numbers, lists or keys", hint)
         for place, what in secrets_in(options):
@@ -283,7 +179,7 @@ class _Reader:
         for place, entry in enumerate(entries):
             size = wave(entry) if isinstance(entry, str) else None
             if size is None:
-                self.sheet.wrong(("waves", place), "is no wave", _is(entry, WAVES))
+                self.sheet.wrong(("waves", place), "is no wave", value_is(entry, WAVES))
             else:
                 found.append(size)
         if isinstance(keys["waves"], list) and not 1 <= len(entries) <= _MOST_WAVES:
@@ -367,7 +263,7 @@ class _Reader:
         settings = {str(key): each for key, each in (value or {}).items()}
         named = settings.pop("name", str(kind))
         name = self.sheet.text((*where, "name"), named)
-        if not _is_data(settings):
+        if not is_data(settings):
             self.sheet.wrong(where, "must be text, numbers, lists or keys", "put dates in quotes")
             return None
         if name is None:
@@ -384,12 +280,3 @@ class _Reader:
                 head = f"{error.where}: {error.what}" if error.where else error.what
                 self.sheet.wrong(place, head, error.hint)
         return gate
-
-
-def _is_data(value: object) -> bool:
-    """Whether it is JSON data: a date of YAML is none, and would look different later."""
-    if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_data(each) for key, each in value.items())
-    if isinstance(value, list):
-        return all(_is_data(each) for each in value)
-    return value is None or isinstance(value, str | int | float | bool)

@@ -31,6 +31,7 @@ from storewarden.config.fields import (
     VariableNames,
     ZoneName,
 )
+from storewarden.config.healing import HealingConfig
 from storewarden.config.notifications import NotificationsConfig
 from storewarden.config.people import PeopleConfig
 from storewarden.config.records import RecordsConfig
@@ -133,6 +134,7 @@ class SiteConfig(_Section):
     windows: WindowsConfig = WindowsConfig()
     records: RecordsConfig = RecordsConfig()
     compliance: ComplianceConfig = ComplianceConfig()
+    healing: HealingConfig = HealingConfig()
 
     @property
     def folder(self) -> Path | None:

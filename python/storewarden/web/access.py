@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nothing but the paths in ``OPEN`` is reached without a personal token, not even the
-reading of a body.
+reading of a body. Senders of alerts (/hooks/<source>) have a gate of their own behind this one.
 
 So the gate stands in front of the framework instead of in every route: a route that
 forgets to ask cannot exist. Which token was wrong in what way is never said. A body may be
@@ -11,6 +11,7 @@ a token that was withdrawn meanwhile does nothing any more.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,7 @@ from storewarden.ports.people import People
 OPEN = frozenset({"/healthz", "/metrics", "/api/v1/openapi.json"})
 """What anybody may ask for: numbers, whether all is well, and how to ask for the rest."""
 
+_HOOK = re.compile(r"/hooks/([^/]+)")
 _SCHEME = "bearer "
 
 
@@ -39,7 +41,7 @@ class AccessGate:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or scope["path"] in OPEN or hook_of(scope) is not None:
             await self._app(scope, receive, send)
             return
         if not await self._known(scope):
@@ -62,6 +64,12 @@ class AccessGate:
             return self._people.authenticate(token) if token else None
         except Refused:
             return None
+
+
+def hook_of(scope: Scope) -> str | None:
+    """The source in the path of a webhook; None for every other request."""
+    found = _HOOK.fullmatch(scope["path"]) if scope["type"] == "http" else None
+    return found.group(1) if found else None
 
 
 class _Gone(Exception):

@@ -22,6 +22,7 @@ from storewarden.domain.outbox.delivery import BackOff
 from storewarden.domain.outbox.notice import AuditFacts
 from storewarden.domain.outbox.ticket import Voice
 from storewarden.flows.anchor import Anchoring, AnchorParts
+from storewarden.flows.heal_tick import HEALING
 from storewarden.flows.mirror import Mirror, MirrorParts
 from storewarden.flows.remind import Reminding, RemindParts
 from storewarden.flows.rollout_parts import ROLLOUTS
@@ -34,6 +35,7 @@ from storewarden.ports.tickets import Attachment, TicketSystem
 from storewarden.wiring.baseline import baseline_duties
 from storewarden.wiring.changes import change_rules
 from storewarden.wiring.forced import forced_duties
+from storewarden.wiring.healing import healing_share
 from storewarden.wiring.notify import Channel, site_channels
 from storewarden.wiring.rollout_duty import CONTROLLER, controller_share, first_beat
 from storewarden.wiring.secrets import ledger_password, site_secrets
@@ -92,16 +94,19 @@ class Controller:
     def start(self) -> None:
         """Begin the duties. Raises ConfigInvalid for settings of channels that are wrong."""
         share = controller_share(self.site, lambda: self._engine)
+        healing = healing_share(self.site, lambda: self._engine)
         followers = self.made_duties()
         self._subscribe()
         names = [duty.name for duty in followers]
         names += [duty.name for duty in share.duties if duty.name == ROLLOUTS]
+        names += [duty.name for duty in healing.duties if duty.name == HEALING]
         engine = self._made_engine(tuple(names))
         self._engine = engine
         if share.works:
             first_beat(self.site, CONTROLLER)
         try:
-            engine.start((*followers, *share.duties), share.works)
+            duties = (*followers, *share.duties, *healing.duties)
+            engine.start(duties, (*share.works, *healing.works))
         except StorewardenError:
             self._engine = None
             raise

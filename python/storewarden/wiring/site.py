@@ -273,14 +273,15 @@ class Site:
 
     def require_ledger(self) -> None:
         """Who only reads makes none: an empty new one would be "OK" where one was deleted."""
-        if not self._has_ledger():
+        if not self.has_ledger():
             raise ConfigInvalid(
                 "there is no ledger",
                 where=str(self.config.ledger),
                 hint="storewarden audit makes one; is this the right storewarden.yml?",
             )
 
-    def _has_ledger(self) -> bool:
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger already: who only looks makes none."""
         if self.config.ledger_file is not None:
             return self.config.ledger_file.exists()
         from storewarden.adapters.ledger.peek import schema_on  # noqa: PLC0415 - costs 0.3 s

@@ -21,6 +21,7 @@ _PAGES = {
     "waiver": "waivers.md",
     "harden": "harden.md",
     "doctor": "doctor.md",
+    "heal": "heal.md",
 }
 _EVERYWHERE = {"--config", "--help"}  # every command has them; where settings are: estate.md
 

@@ -7,20 +7,18 @@ ansible-playbook needs it too. Python never imports collections, so it runs it.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from storewarden.adapters.ansible import collection, environment
+from storewarden.adapters.ansible import collection
+from storewarden.adapters.ansible.loader import Raw as _Raw
+from storewarden.adapters.ansible.loader import asked
 from storewarden.domain.baseline.control import Control, GuideMark, Risk, Severity
-from storewarden.domain.errors import AdapterError, ConfigInvalid, ContentMissing
+from storewarden.domain.errors import AdapterError, ContentMissing
 
 _LOADER = Path("plugins") / "plugin_utils" / "baseline_controls.py"
-_TIMEOUT = 60.0  # seconds; it reads about a hundred small files
-_BAD_INPUT = 2  # the loader's exit status for a bad pattern or a broken control file
 
 
 class InstalledContent:
@@ -44,7 +42,7 @@ class InstalledContent:
             raise ContentMissing("the collection has no loader of controls", where=str(loader))
         options = [word for one in selection for word in ("--select", one)]
         options += [word for folder in extra for word in ("--extra", str(folder))]
-        document = _asked([sys.executable, str(loader), "--json", *options])
+        document = asked([sys.executable, str(loader), "--json", *options], "controls")
         try:
             found = [_control(raw) for raw in cast("Sequence[_Raw]", document["controls"])]
         except (KeyError, TypeError, ValueError) as error:
@@ -53,33 +51,6 @@ class InstalledContent:
                 where=str(loader),
             ) from error
         return tuple(sorted(found, key=lambda control: control.id))
-
-
-_Raw = Mapping[str, object]
-
-
-def _asked(command: Sequence[str]) -> _Raw:
-    """The loader's document. Its one line on stderr is the error."""
-    try:
-        done = subprocess.run(
-            command,
-            env=environment.base(environment.bin_directory()),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise AdapterError("the loader of controls did not answer", where=command[1]) from error
-    said = " ".join(done.stderr.decode(errors="replace").split())
-    if done.returncode == _BAD_INPUT:
-        raise ConfigInvalid(said or "the controls could not be loaded", where="controls")
-    if done.returncode != 0:
-        raise AdapterError(f"the loader of controls failed: {said[-300:]}", where=command[1])
-    try:
-        return cast("_Raw", json.loads(done.stdout))
-    except ValueError as error:
-        raise AdapterError("the loader of controls printed no JSON", where=command[1]) from error
 
 
 def _control(raw: _Raw) -> Control:

@@ -26,6 +26,8 @@ _KEYS = {
     "rollout": ("number",),
     "rollout_host": ("rollout", "host"),
     "rollout_job": ("dispatch",),
+    "occurrence": ("key",),
+    "repair": ("id",),
 }
 
 

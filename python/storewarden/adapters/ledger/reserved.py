@@ -8,6 +8,7 @@ tampering that nobody did.
 from __future__ import annotations
 
 from storewarden.adapters.ledger import (
+    alert_rows,
     anchors,
     change_rows,
     drift_rows,
@@ -32,7 +33,7 @@ _KINDS = frozenset(
         drift_rows.MONTH_CLOSED,
     }
 )
-_PREFIXES = (change_rows.KINDS, drift_rows.KINDS, rollout_rows.KINDS)
+_PREFIXES = (change_rows.KINDS, drift_rows.KINDS, rollout_rows.KINDS, *alert_rows.KINDS)
 
 
 def require_free(kind: str) -> None:

@@ -26,6 +26,7 @@ from storewarden.adapters.ledger import (
     tombstones,
 )
 from storewarden.adapters.ledger import verify as verification
+from storewarden.adapters.ledger.alerts import SqlAlerts
 from storewarden.adapters.ledger.changes import SqlChanges, skip_numbers
 from storewarden.adapters.ledger.compliance_months import SqlComplianceMonths
 from storewarden.adapters.ledger.connection import Password, connect, locate, shown
@@ -130,6 +131,11 @@ class SqlLedger:
     def rollouts(self) -> SqlRollouts:
         """The rollouts in this ledger."""
         return SqlRollouts(self.transactions, self._clock)
+
+    @cached_property
+    def alerts(self) -> SqlAlerts:
+        """The alerts and repairs in this ledger."""
+        return SqlAlerts(self.transactions, self._clock)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

@@ -245,3 +245,39 @@ WORKER = Table(
     Column("started", Text, nullable=False),
     Column("seen", Text, nullable=False),
 )
+
+# Occurrences of alerts as they stand, in the order of arrival (``number``). ``seen`` and
+# ``seen_at`` count repetitions: no journal entry explains them.
+OCCURRENCE = Table(
+    "occurrence",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("number", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("source", Text, nullable=False),
+    Column("received", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("due", Text, nullable=False),  # "" when nothing is decided about it any more
+    Column("resolved", Text, nullable=False),  # "" while it fires
+    Column("rule", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("hosts", Text, nullable=False),  # JSON list
+    Column("incident", Text, nullable=False),  # under which people are told, "" for its own
+    Column("labels", Text, nullable=False),  # JSON: text -> text
+    Column("seen", _Number, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole occurrence
+)
+
+# Repairs as they stand; ``count`` is the last part of their id.
+REPAIR = Table(
+    "repair",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("count", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("change", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("open", _Number, nullable=False),  # 1 until it has ended
+    Column("body", Text, nullable=False),  # JSON: the whole repair
+)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
 from storewarden.adapters.ledger import guards
+from storewarden.adapters.ledger.alert_replay import AlertReplay
 from storewarden.adapters.ledger.anchors import AnchorReplay
 from storewarden.adapters.ledger.chain import ChainCheck, link_of
 from storewarden.adapters.ledger.change_replay import ChangeReplay
@@ -57,6 +58,7 @@ class _States:
         self._drift = DriftReplay(connection)
         self._rollouts = RolloutReplay(connection)
         self._changes = ChangeReplay(connection, self._drift, self._rollouts)
+        self._alerts = AlertReplay(connection)
         self._anchors = AnchorReplay(connection)
         self._tombstones = TombstoneReplay(self._changes.change)
         self.notes = self._tombstones.notes
@@ -69,13 +71,14 @@ class _States:
             self._drift.take(row)  # first: changes ask it which tickets are mirrored
             self._rollouts.take(row)
             self._changes.take(row)
+            self._alerts.take(row)
             self._tombstones.take(row)
 
     def close(self) -> list[Problem]:
         """All problems."""
         audits = self._audits.close(self._tombstones.results)
         marks = [*self._tombstones.problems, *self._anchors.close()]
-        rollouts = self._rollouts.close()
+        rollouts = [*self._rollouts.close(), *self._alerts.close()]
         return [*audits, *self._changes.close(), *rollouts, *self._drift.close(), *marks]
 
 

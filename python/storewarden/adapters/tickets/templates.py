@@ -14,12 +14,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
-import jmespath
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jmespath.exceptions import JMESPathError
 from pydantic import Field
 
+from storewarden.adapters import queries
 from storewarden.adapters.settings import AdapterSettings, Named
 from storewarden.adapters.tickets.settings import key_of
 from storewarden.adapters.tickets.transport import Call, Upload
@@ -45,42 +44,13 @@ class Request(AdapterSettings):
     success: str = ""
 
 
-class Query:
-    """A JMESPath expression, compiled; empty finds nothing."""
+class Query(queries.Query):
+    """A JMESPath expression of this section, compiled; empty finds nothing."""
 
-    __slots__ = ("_compiled", "key")
+    __slots__ = ()
 
     def __init__(self, key: str, expression: str) -> None:
-        self.key = key_of(NAME, key)
-        try:
-            self._compiled = jmespath.compile(expression) if expression else None
-        except JMESPathError as error:
-            raise ConfigInvalid(
-                f"is no JMESPath expression: {_first_line(error)}", where=self.key
-            ) from None
-
-    def of(self, data: object) -> Any:
-        """What it finds; AdapterError for an answer on which it cannot work."""
-        if self._compiled is None:
-            return None
-        try:
-            return self._compiled.search(data)
-        except JMESPathError as error:
-            raise AdapterError(
-                f"does not fit the answer: {_first_line(error)}", where=self.key
-            ) from None
-
-    def text(self, data: object) -> str:
-        """What it finds, as text; empty for nothing."""
-        found = self.of(data)
-        return "" if found is None else str(found)
-
-    def items(self, data: object) -> list[Any]:
-        """What it finds, when it is a list; AdapterError when it is not."""
-        found = self.of(data)
-        if not isinstance(found, list):
-            raise AdapterError("finds no list in the answer", where=self.key, retryable=True)
-        return found
+        super().__init__(key_of(NAME, key), expression)
 
 
 class Template:

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The journal's archived files, and how old the newest line of each is.
+
+``journalctl --vacuum-time`` goes by a file's oldest line: it removes a file that begins before
+the limit together with its younger lines. A log that must be kept for six months may not be
+vacuumed that way, so files are judged here by the newest line that their header names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from typing import Iterator
+
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.safe_files import (
+    Found,
+    files,
+    opened,
+)
+
+FOLDER = "/var/log/journal"
+_ARCHIVED = re.compile(r".+@[0-9a-f-]+\.journal$|.+@[0-9a-f-]+\.journal~$")
+_SIGNATURE = b"LPKSHHRH"
+_TAIL = 192  # where a header keeps tail_entry_realtime, microseconds since 1970
+_HEADER = 208
+_STATE, _ONLINE = 16, 1
+
+
+def archived(root: str, mount: int) -> Iterator[tuple[Found, float]]:
+    """Archived files on this mount, each with the time of its newest line. One that journald
+    writes, or whose header cannot be read, is left out."""
+    for found in files(root, FOLDER, mount):
+        if not _ARCHIVED.match(os.path.basename(found.path)):
+            continue
+        newest = newest_line(_header(root, found.path))
+        if newest is not None:
+            yield found, newest
+
+
+def newest_line(header: bytes) -> float | None:
+    """Seconds since 1970; None for what is no header of a journal that is at rest."""
+    if len(header) < _HEADER or not header.startswith(_SIGNATURE) or header[_STATE] == _ONLINE:
+        return None
+    (microseconds,) = struct.unpack_from("<Q", header, _TAIL)
+    return float(microseconds) / 1e6 if microseconds else None
+
+
+def _header(root: str, path: str) -> bytes:
+    folder, name = os.path.split(path)
+    try:
+        outer = opened(root, folder)
+        try:
+            inner = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=outer)
+        finally:
+            os.close(outer)
+        with os.fdopen(inner, "rb") as file:
+            return file.read(_HEADER)
+    except OSError:
+        return b""

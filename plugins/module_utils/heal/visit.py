@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One call of an action's module: one phase on this host, told as the framework wants it.
+
+All modules ``heal_<name>`` are this function over an action of their own, so that they take the
+same arguments and answer alike.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import (
+    HEALTHY,
+    MOST_TEXT,
+    STATES,
+    Action,
+    Diagnosis,
+    Finding,
+    HealError,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.masking import masked
+from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
+
+_BETWEEN = 1.0  # seconds between two looks of verify
+
+
+def run(action: Action, options: dict[str, Any]) -> None:
+    """Be the module of ``action``; ``options`` is the argument spec of its options."""
+    module = AnsibleModule(
+        argument_spec={
+            "phase": {"choices": ["diagnose", "act", "verify", "undo"], "required": True},
+            "diagnosis": {"type": "dict", "default": {}},
+            "within": {"type": "float", "default": 30.0},
+            "root": {"type": "path", "default": "/"},
+            "options": {"type": "dict", "default": {}, "options": options},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    wanted = given["options"] if given["options"] else _defaults(options)
+    host, started = Host(given["root"]), time.monotonic()
+    try:
+        told = _phase(action, host, given, wanted, module.check_mode)
+    except HealError as error:
+        module.fail_json(msg=str(error), reason_zh=error.reason_zh)
+    told["seconds"] = round(time.monotonic() - started, 3)
+    module.exit_json(**told)
+
+
+def _defaults(options: dict[str, Any]) -> dict[str, Any]:
+    """What an action is given whose role passed no options at all."""
+    return {name: spec.get("default") for name, spec in options.items()}
+
+
+def _phase(
+    action: Action,
+    host: Host,
+    given: dict[str, Any],
+    options: dict[str, Any],
+    check: bool,
+) -> dict[str, Any]:
+    if given["phase"] == "diagnose":
+        return diagnosed(action, host, options)
+    diagnosis = diagnosis_of(given["diagnosis"])
+    if given["phase"] == "verify":
+        return verified(action, host, diagnosis, options, 0.0 if check else given["within"])
+    if check:
+        return {"changed": True, "steps": []}
+    work = action.act if given["phase"] == "act" else action.undo
+    with _at_most(float(given["diagnosis"].get("seconds") or 0.0)):
+        steps = [step._asdict() for step in work(host, diagnosis, options)]
+    return {"changed": bool(steps), "steps": steps}
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """A repair that takes longer than its meta file says ends here, before its undo begins.
+
+    Raises HealError in the middle of the work; 0 means no limit.
+    """
+
+    def late(_number: int, _frame: Any) -> None:
+        raise HealError(
+            "it did not end within {0:g} s".format(seconds),
+            "未在 {0:g} 秒内完成".format(seconds),
+        )
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def diagnosed(action: Action, host: Host, options: dict[str, Any]) -> dict[str, Any]:
+    """Facts, judgement and evidence, as a module's answer."""
+    facts = action.facts(host, options)
+    diagnosis = action.diagnose(facts, options)
+    if diagnosis.state not in STATES:
+        raise ValueError("{0} gave the state {1!r}".format(action.name, diagnosis.state))
+    pieces = () if diagnosis.state == HEALTHY else action.evidence(host, facts, options)
+    return {
+        "changed": False,
+        "diagnosis": dict(
+            diagnosis._asdict(), capture=list(diagnosis.capture), facts=_without_secrets(facts)
+        ),
+        "evidence": [{"name": one.name, "text": masked(one.text)[-MOST_TEXT:]} for one in pieces],
+        "msg": "{0}: {1}".format(diagnosis.state, diagnosis.reason),
+    }
+
+
+def _without_secrets(data: Any) -> Any:
+    """Facts as they are told: a command line may carry a password."""
+    if isinstance(data, str):
+        return masked(data)
+    if isinstance(data, dict):
+        return {key: _without_secrets(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_without_secrets(value) for value in data]
+    return data
+
+
+def diagnosis_of(told: dict[str, Any]) -> Diagnosis:
+    """A diagnosis as an earlier call told it."""
+    return Diagnosis(
+        state=told["state"],
+        reason=told["reason"],
+        reason_zh=told["reason_zh"],
+        plan=told["plan"],
+        capture=tuple(told["capture"]),
+    )
+
+
+def verified(
+    action: Action, host: Host, diagnosis: Diagnosis, options: dict[str, Any], within: float
+) -> dict[str, Any]:
+    """The last look of those that fit into ``within`` seconds; the first good one ends it."""
+    end = time.monotonic() + within
+    while True:
+        finding: Finding = action.verify(host, diagnosis, options)
+        if finding.well or time.monotonic() + _BETWEEN > end:
+            return {"changed": False, "finding": finding._asdict(), "msg": finding.reason}
+        time.sleep(_BETWEEN)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One report per host and repair: what a role's tasks may say, and how it is told.
+
+A role speaks through what its tasks register. That is checked here, so that a slip of a role ends
+with a line that names it, and never with a repair that nobody knows of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_meta import STATES
+from ansible_collections.storewarden.ops.plugins.plugin_utils.payload_report import (
+    failure,
+    in_both,
+)
+
+Reason = dict[str, str]
+REPAIRED, HEALTHY, LOOKED = "repaired", "healthy", "looked"
+ESCALATE, NOT_WELL, FAILED = "escalate", "not_well", "failed"
+_BAD = (NOT_WELL, FAILED)
+_TOLD = ("state", "reason", "reason_zh", "plan", "facts")
+_UNDONE = ("report", "reason", "record", "residue", "restored_at", "steps")
+
+
+def reported(about: Mapping[str, Any], end: str, reason: Reason, **more: Any) -> dict[str, Any]:
+    """A task's result with the report of its host.
+
+    ``about``: ``action``, ``run``, and what the role's tasks said as far as they came:
+    ``diagnosed``, ``acted``, ``verified``. ``more`` goes into the report.
+    """
+    diagnosed, acted, verified = (_said(about, one) for one in ("diagnosed", "acted", "verified"))
+    told: dict[str, Any] = {
+        "action": str(about.get("action") or ""),
+        "run": str(about.get("run") or ""),
+        "end": end,
+        "reason": reason["en"],
+        "reason_zh": reason["zh"],
+        "diagnosis": _diagnosis(diagnosed),
+        "steps": list(acted.get("steps") or []),
+        "evidence": list(diagnosed.get("evidence") or []),
+        "seconds": {
+            phase: said["seconds"]
+            for phase, said in (("diagnose", diagnosed), ("act", acted), ("verify", verified))
+            if "seconds" in said
+        },
+    }
+    if verified.get("finding"):
+        told["finding"] = verified["finding"]
+    told.update(more)
+    line = f"heal {told['action']}: {end}" + (f"; {reason['en']}" if reason["en"] else "")
+    return {
+        "changed": bool(told["steps"]) and end not in (HEALTHY, LOOKED, ESCALATE),
+        "failed": end in _BAD,
+        "msg": line,
+        "storewarden": {"heal": told},
+    }
+
+
+def _said(about: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = about.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _diagnosis(diagnosed: Mapping[str, Any]) -> dict[str, Any]:
+    found = diagnosed.get("diagnosis")
+    return {key: found[key] for key in _TOLD if key in found} if isinstance(found, Mapping) else {}
+
+
+def undone_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of an undo, from the host's answer."""
+    flat = {**answer, **(answer.get("detail") or {})}
+    return {key: flat[key] for key in _UNDONE if flat.get(key)}
+
+
+def own_report(result: object) -> dict[str, Any] | None:
+    """The report that a failed task carries itself, None when it has none."""
+    told = result.get("storewarden") if isinstance(result, Mapping) else None
+    own = told.get("heal") if isinstance(told, Mapping) else None
+    return dict(own) if isinstance(own, Mapping) and "end" in own else None
+
+
+# -- what roles say ------------------------------------------------------------------------------
+
+
+def diagnosis_problems(said: object) -> list[str]:
+    """What is wrong with what diagnose.yml registered, one line each."""
+    found = said.get("diagnosis") if isinstance(said, Mapping) else None
+    if not isinstance(found, Mapping):
+        return ["diagnose.yml has not registered heal_diagnosed with a diagnosis"]
+    problems = [f"heal_diagnosed.diagnosis.{one} is missing" for one in _TOLD if one not in found]
+    if found.get("state") not in STATES:
+        problems.append(f"heal_diagnosed.diagnosis.state: {found.get('state')!r} is no state")
+    if not isinstance(found.get("capture", []), list):
+        problems.append("heal_diagnosed.diagnosis.capture: a list is meant")
+    return problems
+
+
+def finding_problems(said: object) -> list[str]:
+    """What is wrong with what verify.yml registered, one line each."""
+    found = said.get("finding") if isinstance(said, Mapping) else None
+    if not isinstance(found, Mapping) or not isinstance(found.get("well"), bool):
+        return ["verify.yml has not registered heal_verified with a finding"]
+    return []
+
+
+def reason_of(found: Mapping[str, Any]) -> Reason:
+    """The reason of a diagnosis or a finding, in both languages."""
+    return in_both({"en": found.get("reason") or "", "zh": found.get("reason_zh") or ""})
+
+
+def broken(task: str, result: object) -> Reason:
+    """Why a task failed: the action's own words where it has some."""
+    if isinstance(result, Mapping) and result.get("reason_zh") and result.get("msg"):
+        return in_both({"en": result["msg"], "zh": result["reason_zh"]})
+    return failure(task, result)

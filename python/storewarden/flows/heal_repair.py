@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One repair as one run: adopt it or start it, wait for it, record how its hosts came out.
+
+The repair was recorded before; its id is the run's label. So whoever comes here after a crash
+finds the run by its label, and a repair is never run twice: one that was begun and has no run is
+lost, and what nobody knows is said to be unknown. A repair that was not begun soon after it was
+decided is not begun at all, because the host may be another's by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from storewarden.domain.errors import Refused, StorewardenError
+from storewarden.domain.healing.action import HealAction
+from storewarden.domain.healing.aftermath import Terms, after_repair
+from storewarden.domain.healing.events import AlertEvent
+from storewarden.domain.healing.record import End, HostEnd, Occurrence, Repair, RepairState, Stage
+from storewarden.flows.heal_reports import all_end, ends_of
+from storewarden.flows.rollout_parts import Contact, EstateNow, PlaySettings
+from storewarden.flows.rollout_stop import in_chinese
+from storewarden.ports.clock import Clock
+from storewarden.ports.healing import HealingBook, Numbers, Settled
+from storewarden.ports.runner import FoundRun, FrozenInventory, PlaybookRun, Runner, RunPhase
+
+REPAIR = "repair"
+"""The kind of work that is one repair; its key is the repair's id."""
+
+OWNER = "repair"
+"""The owner of runs that repairs start; their label is the repair's id."""
+
+FRESH = timedelta(minutes=5)
+"""How long after its decision a repair may still begin."""
+
+_PLAYBOOK = "storewarden.ops.heal"
+_SLACK = timedelta(minutes=2)  # connecting, leases, undo, the supervisor's own end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairParts:
+    """What running a repair takes; ``worker`` is this process's name in the book."""
+
+    book: HealingBook
+    runner: Runner
+    clock: Clock
+    estate: Callable[[], EstateNow]
+    actions: Mapping[str, HealAction]
+    frozen: Callable[[], str]
+    worker: str
+    settings: PlaySettings
+    contact: Contact
+    terms: Terms = field(default_factory=Terms)
+    wake: Callable[[], None] = lambda: None
+
+
+class RepairWork:
+    """``ports.engine.Work`` for repairs."""
+
+    kind = REPAIR
+
+    def __init__(self, parts: RepairParts, *, at_once: int = 10) -> None:
+        """``at_once``: guard rails, "10 runs"."""
+        self.at_once = at_once
+        self._parts = parts
+
+    def do(self, key: str, body: Mapping[str, object]) -> None:  # noqa: ARG002 - the key says it
+        """Run the repair ``key``; nothing when it has ended."""
+        run_repair(self._parts, key)
+
+
+def run_repair(parts: RepairParts, ident: str) -> None:
+    """Run one repair to its recorded end. Raises the leaves of ``domain.errors``; called again it
+    goes on where it stopped."""
+    repair = parts.book.repair(ident)
+    if repair is None:
+        return
+    found = found_run(parts.runner, ident)
+    if repair.state is not RepairState.ENDED:
+        ends = _ran(parts, repair, found)
+        parts.book.end_repair(ident, ends, parts.clock.now(), _followed(parts, repair, ends))
+        parts.wake()
+    _let_go(parts, ident)
+
+
+def found_run(runner: Runner, ident: str) -> FoundRun | None:
+    """The run of a repair on this machine, whatever became of it."""
+    runs = (each for each in runner.recover() if each.owner == OWNER)
+    return next((each for each in runs if each.label == ident), None)
+
+
+def _ran(parts: RepairParts, repair: Repair, found: FoundRun | None) -> tuple[HostEnd, ...]:
+    if found is not None:
+        return _collected(parts, repair, found.run_id)
+    if repair.begun_at is not None:
+        en, zh = "its run is gone without a result", "运行已丢失，没有结果"
+        return all_end(repair, End.UNKNOWN, en, zh)
+    against = _against(parts, repair)
+    if against:
+        return all_end(repair, End.NOT_BEGUN, *against)
+    inventory = _inventory(parts, repair)
+    if parts.book.begin_repair(repair.id, parts.worker, parts.clock.now()) is None:
+        raise Refused("somebody else has begun it", where=repair.id)
+    try:
+        run_id = parts.runner.start(_request(parts, repair, inventory))
+    except Refused as error:
+        return all_end(repair, End.NOT_BEGUN, str(error), str(error))
+    return _collected(parts, repair, run_id)
+
+
+def _against(parts: RepairParts, repair: Repair) -> tuple[str, str] | None:
+    """Why it must not begin any more, in both languages; None when it may."""
+    frozen = parts.frozen()
+    if frozen:
+        return frozen, in_chinese(frozen)
+    waited = parts.clock.now() - repair.opened_at
+    if waited > FRESH:
+        minutes = int(waited.total_seconds()) // 60
+        return f"waited {minutes} min for a free run", f"等待空闲运行 {minutes} 分钟"
+    if not _inventory(parts, repair).hosts:
+        return "no longer in the inventory", "已不在清单中"
+    return None
+
+
+def _inventory(parts: RepairParts, repair: Repair) -> FrozenInventory:
+    found = parts.estate().inventory
+    return found.only([name for name in repair.hosts if name in found.hosts])
+
+
+def _collected(parts: RepairParts, repair: Repair, run_id: str) -> tuple[HostEnd, ...]:
+    result = parts.runner.result(run_id)
+    for host in result.hosts.values():
+        parts.contact(host.host, host.report)
+    return ends_of(repair, result)
+
+
+def _request(parts: RepairParts, repair: Repair, inventory: FrozenInventory) -> PlaybookRun:
+    settings, action = parts.settings, parts.actions[repair.action]
+    return PlaybookRun(
+        playbook=_PLAYBOOK,
+        inventory=inventory,
+        variables={
+            **settings.variables,
+            "heal_action": repair.action,
+            "heal_options": dict(repair.options),
+            "heal_change": repair.change,
+            "heal_run": repair.id,
+            "heal_epoch": int(repair.opened_at.timestamp()),
+        },
+        timeout=2 * action.needs + _SLACK,
+        forks=min(20, len(inventory.hosts)),  # guard rails, "forks 20"
+        secrets=settings.secrets,
+        known_hosts=settings.known_hosts,
+        collections=settings.collections,
+        owner=OWNER,
+        label=repair.id,
+    )
+
+
+def _followed(
+    parts: RepairParts, repair: Repair, ends: tuple[HostEnd, ...]
+) -> Callable[[Mapping[str, Occurrence], Numbers], Settled]:
+    """What its end means for the alerts that asked for it."""
+    by_host = {each.host: each for each in ends}
+    action, now = parts.actions.get(repair.action), parts.clock.now()
+    idempotent = action is not None and action.idempotent
+
+    def decide(there: Mapping[str, Occurrence], _numbers: Numbers) -> Settled:
+        moved = []
+        for key, occurrence in there.items():
+            end = by_host.get(host_of(occurrence))
+            if end is None or occurrence.stage is not Stage.ACTING:
+                continue
+            what = after_repair(occurrence, end, now, idempotent=idempotent, terms=parts.terms)
+            moved.append(AlertEvent(key=key, at=now, what=what))
+        return Settled(events=tuple(moved))
+
+    return decide
+
+
+def host_of(occurrence: Occurrence) -> str:
+    """The one host that an occurrence is about, "" before it was decided."""
+    decision = occurrence.decision
+    return decision.hosts[0] if decision is not None and decision.hosts else ""
+
+
+def _let_go(parts: RepairParts, ident: str) -> None:
+    """Its end is in the book, also when somebody else recorded it."""
+    found = found_run(parts.runner, ident)
+    if found is not None and found.phase is not RunPhase.LIVE:
+        with suppress(StorewardenError):  # its play may still live: the next look takes it away
+            parts.runner.release(found.run_id)

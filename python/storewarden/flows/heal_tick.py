@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller does about alerts: decide, hand repairs to the engine, look afterwards.
+
+One tick takes what is due, in the order of arrival and some hundreds at a time, decides under the
+ledger's lock over facts that were gathered before, and says when to come again. Every alert is
+decided once for each time that it is due, whoever ticks, and however often a tick is repeated
+after a crash. Asking monitoring whether an alert is quiet takes long, so that is done outside of
+the lock; what happened meanwhile wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from storewarden.domain.healing.aftermath import Terms, after_look
+from storewarden.domain.healing.decide import UNDECIDED, RepairPlan, decide
+from storewarden.domain.healing.events import AlertEvent, Decided
+from storewarden.domain.healing.policy import HealPolicy
+from storewarden.domain.healing.record import Decision, Occurrence, Reason, Repair, Stage, Verdict
+from storewarden.domain.healing.rule import Rule
+from storewarden.domain.healing.world import World
+from storewarden.flows.heal_check import SourceCheck
+from storewarden.flows.heal_repair import REPAIR, host_of
+from storewarden.flows.heal_world import WorldBook
+from storewarden.ports.clock import Clock
+from storewarden.ports.healing import HealingBook, Numbers, Settled
+
+HEALING = "healing"
+"""The duty that decides about alerts."""
+
+_AT_ONCE = 500  # occurrences decided in one transaction
+_ROUNDS = 40  # of them in one tick: 20,000 alerts; others want the ledger, too
+
+type Covers = Callable[[str, Sequence[str], datetime], str]
+"""Number of a standing change, hosts, now -> why it does not cover them; "" when it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickParts:
+    """What a tick works with. ``submit`` hands work to the engine: kind, key, body."""
+
+    book: HealingBook
+    world: WorldBook
+    rules: tuple[Rule, ...]
+    policy: HealPolicy
+    check: SourceCheck
+    covers: Covers
+    submit: Callable[[str, str, Mapping[str, object]], None]
+    clock: Clock
+    terms: Terms
+
+
+class HealingDuty:
+    """``ports.engine.Duty`` for alerts."""
+
+    name = HEALING
+    every = timedelta(seconds=30)  # also how long an open repair may be without a job
+
+    def __init__(self, parts: TickParts) -> None:
+        self._parts = parts
+
+    def tick(self, now: datetime) -> datetime | None:
+        """Decide what is due, look at what was repaired; when the next one is due."""
+        self._resubmit()
+        for _round in range(_ROUNDS):
+            due = self._parts.book.due(self._parts.clock.now(), _AT_ONCE)
+            if not due:
+                return self._parts.book.next_due()
+            self._decide([each for each in due if each.stage in UNDECIDED], now)
+            self._look([each for each in due if each.stage is Stage.VERIFYING])
+        return now
+
+    def _resubmit(self) -> None:
+        """Repairs whose job a crash has taken along; those that have one are left alone."""
+        for repair in self._parts.book.repairs(open_only=True):
+            self._parts.submit(REPAIR, repair.id, {"repair": repair.id})
+
+    def _decide(self, due: Sequence[Occurrence], now: datetime) -> None:
+        if not due:
+            return
+        parts = self._parts
+        world = replace(parts.world.gathered(now), rechecks=parts.check.rechecks(due))
+
+        def settled(there: Mapping[str, Occurrence], numbers: Numbers) -> Settled:
+            return decided(tuple(there.values()), world, parts, numbers)
+
+        for repair in parts.book.amend([each.key for each in due], settled).repairs:
+            parts.submit(REPAIR, repair.id, {"repair": repair.id})
+
+    def _look(self, repaired: Sequence[Occurrence]) -> None:
+        """Whether their alerts are quiet; asked first, recorded then."""
+        if not repaired:
+            return
+        parts = self._parts
+        found = {each.key: _holds(parts.check, each) for each in repaired}
+        parts.book.amend(list(found), lambda there, _numbers: looked(there, found, parts))
+
+
+def decided(
+    occurrences: Sequence[Occurrence], world: World, parts: TickParts, numbers: Numbers
+) -> Settled:
+    """What is decided about them, with the repairs to open. Pure but for the clock."""
+    now = parts.clock.now()
+    due = [each for each in occurrences if each.due is not None and each.due <= now]
+    found = decide(due, parts.rules, world, parts.policy, now)
+    decisions, repairs = dict(found.decisions), list[Repair]()
+    ids: dict[str, str] = {}
+    for plan in found.repairs:
+        against = parts.covers(plan.change, plan.hosts, now)
+        if against:
+            decisions |= {key: _uncovered(decisions[key], against) for key in plan.occurrences}
+            continue
+        repair = _repair(plan, numbers(plan.change), now)
+        repairs.append(repair)
+        ids |= dict.fromkeys(plan.occurrences, repair.id)
+    events = tuple(
+        AlertEvent(key=key, at=now, what=Decided(decision=each, repair=ids.get(key, "")))
+        for key, each in decisions.items()
+    )
+    return Settled(events=events, repairs=tuple(repairs))
+
+
+def looked(
+    there: Mapping[str, Occurrence], found: Mapping[str, bool | None], parts: TickParts
+) -> Settled:
+    """What one look at the alerts of repaired hosts means for them."""
+    now = parts.clock.now()
+    return Settled(events=tuple(_looks(there, found, now, parts.terms)))
+
+
+def _looks(
+    there: Mapping[str, Occurrence],
+    found: Mapping[str, bool | None],
+    now: datetime,
+    terms: Terms,
+) -> Iterator[AlertEvent]:
+    for key, occurrence in there.items():
+        if occurrence.stage is Stage.VERIFYING:
+            what = after_look(occurrence, found.get(key), now, terms)
+            yield AlertEvent(key=key, at=now, what=what)
+
+
+def _holds(check: SourceCheck, occurrence: Occurrence) -> bool | None:
+    """Whether it fires still: its sender's word that it is over counts, else it is asked."""
+    if occurrence.resolved_at is not None:
+        return False
+    host = host_of(occurrence)
+    return check.holds(occurrence.alert, (host,)).get(host)
+
+
+def _repair(plan: RepairPlan, ident: str, now: datetime) -> Repair:
+    return Repair(
+        id=ident,
+        change=plan.change,
+        action=plan.action,
+        rule=plan.rule,
+        hosts=plan.hosts,
+        occurrences=plan.occurrences,
+        opened_at=now,
+        options=plan.options,
+        disruptive=plan.disruptive,
+        canary=plan.canary,
+    )
+
+
+def _uncovered(decision: Decision, against: str) -> Decision:
+    """A person has to do it: nobody has allowed it on this host."""
+    reason = Reason(
+        guard="standing-change",
+        en=f"the standing change does not cover it: {against}",
+        zh=f"标准变更未覆盖该操作：{against}",
+    )
+    return replace(
+        decision, verdict=Verdict.ESCALATE, reasons=(reason, *decision.reasons), due=None
+    )

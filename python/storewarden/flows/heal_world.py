@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The world at the moment of a decision about alerts, as the controller can see it from here.
+
+What does not change between two ticks (the groups of an estate) is worked out once. Facts are
+gathered before the book is locked: a decision may wait for the next tick, a sender may not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from storewarden.domain.capacity.budgets import Budgets
+from storewarden.domain.capacity.groups import POS_ROLES, groups_of, members_of
+from storewarden.domain.estate.device import Device
+from storewarden.domain.healing.action import HealAction
+from storewarden.domain.healing.history import KEPT, PastRepair, history_of
+from storewarden.domain.healing.policy import HealPolicy
+from storewarden.domain.healing.record import End, HostEnd, Repair, RepairState, Stage
+from storewarden.domain.healing.world import (
+    Busy,
+    Said,
+    Sighting,
+    Standing,
+    WindowAnswer,
+    World,
+    window_answer,
+)
+from storewarden.domain.maintenance.almanac import Almanac
+from storewarden.domain.maintenance.grounds import OperationClass
+from storewarden.domain.maintenance.judge import Question, judge
+from storewarden.flows.audit_collect import LABEL_OWNER
+from storewarden.flows.gate_look import OWNER as GATE_OWNER
+from storewarden.flows.harden_collect import PLAN_OWNER
+from storewarden.flows.heal_repair import OWNER
+from storewarden.flows.rollout_parts import EstateNow
+from storewarden.flows.rollout_stop import in_chinese
+from storewarden.ports.healing import HealingBook, Recent
+from storewarden.ports.rollouts import RolloutBook
+from storewarden.ports.runner import Runner, RunPhase
+
+_READERS = frozenset({LABEL_OWNER, PLAN_OWNER, GATE_OWNER})
+"""Owners of runs that only read: a host that is being audited is not away."""
+
+_FREE = frozenset({"planned", "soaking", "at_target", "final", "restored", "skipped"})
+"""States in which a rollout leaves a host alone at this moment."""
+
+_SILENT = frozenset({"offline_untouched", "offline_touched"})
+"""States of hosts that a rollout could not reach."""
+
+_GOOD = frozenset({End.REPAIRED})
+_NOTHING = frozenset({End.HEALTHY, End.ESCALATE, End.LOOKED, End.UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldParts:
+    """What the world is gathered from. ``standings`` says per action what it may do here."""
+
+    book: HealingBook
+    rollouts: RolloutBook
+    runner: Runner
+    estate: Callable[[], EstateNow]
+    almanac: Callable[[], Almanac]
+    actions: Mapping[str, HealAction]
+    standings: Callable[[datetime], Mapping[str, Standing]]
+    stopped: Callable[[], str]
+    policy: HealPolicy
+    budgets: Budgets = field(default_factory=Budgets)
+    protected: Callable[[Device], tuple[str, ...]] = lambda _device: ()
+    pos_roles: frozenset[str] = POS_ROLES
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fleet:
+    """An estate with what is looked up in it."""
+
+    estate: EstateNow
+    devices: Mapping[str, Device]
+    addresses: Mapping[str, tuple[str, ...]]
+    places: Mapping[tuple[str, str], tuple[str, ...]]
+    groups: Mapping[str, tuple[str, ...]]
+    members: Mapping[str, tuple[str, ...]]
+    protected: Mapping[str, tuple[str, ...]]
+
+
+class WorldBook:
+    """Gathers worlds; remembers what does not change between two ticks."""
+
+    def __init__(self, parts: WorldParts) -> None:
+        self._parts = parts
+        self._fleet: _Fleet | None = None
+
+    def gathered(self, now: datetime) -> World:
+        """Everything for the decisions of one moment."""
+        parts, fleet = self._parts, self._estate()
+        past = parts.book.repairs(since=now - KEPT)
+        running = parts.book.repairs(open_only=True)
+        busy = self._busy(fleet, running)
+        recent = parts.book.recent(now - parts.policy.asking - parts.policy.storm_span)
+        silent = {host for host, (_who, is_silent) in busy.items() if is_silent}
+        stopped = parts.stopped()
+        return World(
+            devices=fleet.devices,
+            addresses=fleet.addresses,
+            places=fleet.places,
+            groups=fleet.groups,
+            members=fleet.members,
+            budgets=parts.budgets,
+            unavailable=frozenset(busy),
+            unreachable=frozenset(silent),
+            busy={host: Busy(who=who) for host, (who, is_silent) in busy.items() if not is_silent},
+            running=running,
+            history=history_of(self._past(past)),
+            recent=_sightings(recent),
+            storms=_holding(recent, "storm:", parts.policy.asking),
+            faults=_holding(recent, "store:", parts.policy.asking),
+            actions=parts.actions,
+            standings=parts.standings(now),
+            windows=self._windows(fleet, now),
+            stopped=Said(en=stopped, zh=in_chinese(stopped)) if stopped else None,
+            protected=fleet.protected,
+            zone=parts.zone,
+        )
+
+    def _estate(self) -> _Fleet:
+        estate = self._parts.estate()
+        if self._fleet is None or self._fleet.estate is not estate:
+            self._fleet = _laid_out(estate, self._parts)
+        return self._fleet
+
+    def _busy(self, fleet: _Fleet, running: Sequence[Repair]) -> dict[str, tuple[str, bool]]:
+        """Host -> who has it, and whether it is merely silent."""
+        parts, found = self._parts, dict[str, tuple[str, bool]]()
+        held = {**parts.rollouts.owing(), **parts.rollouts.host_states(tuple(fleet.devices))}
+        for host, (number, state) in held.items():
+            if state not in _FREE and host in fleet.devices:
+                found[host] = (f"rollout {number}", state in _SILENT)
+        for run in parts.runner.recover():
+            if run.phase is not RunPhase.FINISHED and run.owner not in (*_READERS, OWNER):
+                found |= {host: (run.owner, False) for host in run.hosts if host in fleet.devices}
+        for repair in running:
+            found |= dict.fromkeys(repair.hosts, (f"repair {repair.id}", False))
+        return found
+
+    def _past(self, repairs: Iterable[Repair]) -> list[PastRepair]:
+        """One entry per host of each repair that was begun, or is about to be."""
+        known = list(repairs)
+        stages = self._parts.book.stages([key for each in known for key in each.occurrences])
+        return [past for each in known for past in _past_of(each, stages)]
+
+    def _windows(
+        self, fleet: _Fleet, now: datetime
+    ) -> Callable[[str, OperationClass], WindowAnswer]:
+        almanac: list[Almanac] = []
+
+        def asked(host: str, operation: OperationClass) -> WindowAnswer:
+            if not almanac:  # calendars are read only when somebody is about to be repaired
+                almanac.append(self._parts.almanac())
+            device, needs = fleet.devices[host], _needs(self._parts.actions, operation)
+            question = Question(device=device, operation=operation, needs=needs)
+            return window_answer(judge(question, almanac[0], now), self._parts.zone)
+
+        return asked
+
+
+def _laid_out(estate: EstateNow, parts: WorldParts) -> _Fleet:
+    groups = {each.name: groups_of(each, Budgets(), parts.pos_roles) for each in estate.devices}
+    addresses: dict[str, list[str]] = defaultdict(list)
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, given in estate.inventory.hosts.items():
+        address, terminal = given.get("ansible_host"), given.get("sw_terminal")
+        if isinstance(address, str) and address:
+            addresses[address].append(name)
+        if isinstance(terminal, str) and terminal:
+            places[str(given.get("sw_store", "")), terminal].append(name)
+    protected = {each.name: parts.protected(each) for each in estate.devices}
+    return _Fleet(
+        estate=estate,
+        devices={each.name: each for each in estate.devices},
+        addresses={address: tuple(names) for address, names in addresses.items()},
+        places={place: tuple(names) for place, names in places.items()},
+        groups=groups,
+        members=members_of(groups),
+        protected={name: tags for name, tags in protected.items() if tags},
+    )
+
+
+def _needs(actions: Mapping[str, HealAction], operation: OperationClass) -> timedelta:
+    """The longest that an action of a class takes: windows are asked per class."""
+    spans = [each.needs for each in actions.values() if each.operation is operation]
+    return max(spans, default=timedelta(minutes=5))
+
+
+def _sightings(recent: Iterable[Recent]) -> tuple[Sighting, ...]:
+    return tuple(
+        Sighting(rule=each.rule, host=each.hosts[0], at=each.received_at)
+        for each in recent
+        if each.rule and each.hosts
+    )
+
+
+def _holding(recent: Iterable[Recent], begins: str, span: timedelta) -> dict[str, datetime]:
+    """What a breaker that has opened is about -> until when it stays so: a span after the last
+    alert that it took."""
+    found: dict[str, datetime] = {}
+    for each in recent:
+        if each.incident.startswith(begins):
+            found[each.incident.removeprefix(begins)] = each.received_at + span
+    return found
+
+
+def _past_of(repair: Repair, stages: Mapping[str, Stage]) -> list[PastRepair]:
+    if repair.state is RepairState.ENDED and repair.begun_at is None:
+        return []  # it never began
+    ends = {each.host: each for each in repair.ends}
+    seen = {stages.get(key) for key in repair.occurrences}
+    return [
+        PastRepair(
+            host=host,
+            action=repair.action,
+            rule=repair.rule,
+            at=repair.begun_at or repair.opened_at,
+            ended_at=repair.ended_at,
+            verified=_verified(ends.get(host), seen),
+            canary=repair.canary,
+        )
+        for host in repair.hosts
+    ]
+
+
+def _verified(end: HostEnd | None, stages: set[Stage | None]) -> bool | None:
+    """Whether the host was seen well afterwards; None while, or where, nobody can tell."""
+    if end is None or end.end in _NOTHING:
+        return None
+    if end.end not in _GOOD:
+        return False
+    if stages <= {Stage.HEALED}:
+        return True
+    return False if Stage.ESCALATED in stages else None

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of alerts: held down, decided once, repaired, verified, or a person's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from storewarden.domain.healing.record import Stage
+from storewarden.domain.healing.rule import Mode
+from storewarden.domain.healing.world import Standing
+from tests.flows.heal_place import HealPlace
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> HealPlace:
+    return HealPlace(tmp_path)
+
+
+def _stages(place: HealPlace) -> list[Stage]:
+    return [each.stage for each in place.alerts()]
+
+
+def test_an_alert_is_held_down_repaired_and_verified_twice(place: HealPlace) -> None:
+    place.send("pos-001-1")
+    place.pass_time(timedelta(seconds=50))
+    assert _stages(place) == [Stage.WAITING] and place.repaired == []
+    place.pass_time(MINUTE)
+    assert _stages(place) == [Stage.VERIFYING] and place.repaired == ["pos-001-1"]
+    place.send("pos-001-1", over=True)
+    place.pass_time(2 * MINUTE)
+    assert _stages(place) == [Stage.HEALED] and place.repaired == ["pos-001-1"]
+    assert place.ledger.verify().problems == ()
+
+
+def test_what_is_over_within_the_hold_down_is_left_alone(place: HealPlace) -> None:
+    place.send("pos-001-1")
+    place.pass_time(timedelta(seconds=30))
+    place.send("pos-001-1", over=True)
+    place.pass_time(5 * MINUTE)
+    assert _stages(place) == [Stage.GONE] and place.repaired == []
+
+
+def test_what_does_not_become_quiet_goes_to_a_person(place: HealPlace) -> None:
+    place.send("pos-001-1")
+    place.pass_time(20 * MINUTE)
+    assert _stages(place) == [Stage.ESCALATED] and place.repaired == ["pos-001-1"]
+
+
+def test_a_failed_repair_goes_to_a_person_and_is_not_tried_again(place: HealPlace) -> None:
+    place.ends["pos-001-1"] = "failed"
+    place.send("pos-001-1")
+    place.pass_time(20 * MINUTE)
+    assert _stages(place) == [Stage.ESCALATED] and place.repaired == ["pos-001-1"]
+
+
+def test_a_storm_repairs_nobody_and_is_one_incident(place: HealPlace) -> None:
+    """Ten stores report one broken till each in the same minute."""
+    place.send(*(f"pos-{store:03}-1" for store in range(1, 11)))
+    place.pass_time(5 * MINUTE)
+    assert place.repaired == []
+    assert Counter(_stages(place)) == {Stage.ASKING: 10}
+    incidents = {each.decision.incident for each in place.alerts() if each.decision}
+    assert incidents == {"storm:pos-down"}
+    place.pass_time(timedelta(hours=1))
+    assert place.repaired == [] and set(_stages(place)) == {Stage.ESCALATED}
+
+
+def test_the_same_alert_however_often_is_one_repair(place: HealPlace) -> None:
+    for _again in range(5):
+        place.send("pos-001-1")
+        place.pass_time(MINUTE)
+    assert place.repaired == ["pos-001-1"] and len(place.alerts()) == 1
+
+
+def test_the_kill_switch_holds_for_repairs(place: HealPlace) -> None:
+    place.stopped = "stopped by wang: burst pipe"
+    place.send("pos-001-1")
+    place.pass_time(5 * MINUTE)
+    assert place.repaired == []
+
+
+def test_what_the_standing_change_does_not_cover_is_a_persons(place: HealPlace) -> None:
+    place.against = "none of its configuration items: pos-001-1"
+    place.send("pos-001-1")
+    place.pass_time(5 * MINUTE)
+    assert _stages(place) == [Stage.ESCALATED] and place.repaired == []
+    decision = place.alerts()[0].decision
+    assert decision is not None and place.against in decision.reasons[0].en
+
+
+def test_mode_observe_only_says_what_it_would_do(tmp_path: Path) -> None:
+    place = HealPlace(tmp_path, standing=Standing(mode=Mode.OBSERVE, change="GMBG-20260101-001"))
+    place.send("pos-001-1")
+    place.pass_time(5 * MINUTE)
+    assert _stages(place) == [Stage.OBSERVED] and place.repaired == []
+
+
+def test_two_controllers_after_each_other_repair_once(place: HealPlace) -> None:
+    """Killed with the decision recorded: the next one runs that repair, and no other."""
+    place.send("pos-001-1", "pos-002-1")
+    place.pass_time(timedelta(seconds=61))
+    place.restart()
+    place.pass_time(MINUTE)
+    assert sorted(place.repaired) == ["pos-001-1", "pos-002-1"]
+    (repair,) = place.ledger.alerts.repairs()
+    assert repair.ended_at is not None
+
+
+def test_a_thousand_alerts_are_each_decided_once(place: HealPlace) -> None:
+    """Most of them name nobody of ours."""
+    place.send("pos-001-1", *(f"stranger-{number}" for number in range(1200)))
+    place.pass_time(timedelta(seconds=5))
+    assert Counter(_stages(place)) == {Stage.WAITING: 1, Stage.REFUSED: 1200}
+    decided = [
+        entry
+        for each in place.alerts()[1:4]
+        for entry in place.ledger.alerts.history(each.key)
+        if entry.kind == "alert decided"
+    ]
+    assert len(decided) == 3
+    assert place.ledger.verify().problems == ()

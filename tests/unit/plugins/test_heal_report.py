@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a repair, and what it says of a role that does not keep to the words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_report import (
+    broken,
+    diagnosis_problems,
+    finding_problems,
+    own_report,
+    reported,
+    undone_of,
+)
+
+REASON = {"en": "it is ill", "zh": "有故障"}
+DIAGNOSIS: dict[str, Any] = {
+    "state": "needed", "reason": "it is ill", "reason_zh": "有故障", "plan": {}, "facts": {"a": 1},
+    "capture": [{"kind": "file", "path": "/x"}],
+}  # fmt: skip
+DIAGNOSED = {"diagnosis": DIAGNOSIS, "evidence": [{"name": "a", "text": "b"}], "seconds": 0.5}
+ABOUT = {"action": "demo", "run": "R-1", "diagnosed": DIAGNOSED}
+
+
+def test_a_report_has_all_that_was_said() -> None:
+    acted = {"steps": [{"en": "did", "zh": "已做", "freed": 0}], "seconds": 1.5}
+    verified = {"finding": {"well": True, "reason": "fine", "reason_zh": "正常"}, "seconds": 2.0}
+    result = reported({**ABOUT, "acted": acted, "verified": verified}, "repaired", REASON)
+    assert (result["changed"], result["failed"]) == (True, False)
+    assert result["msg"] == "heal demo: repaired; it is ill"
+    told = result["storewarden"]["heal"]
+    assert told["seconds"] == {"diagnose": 0.5, "act": 1.5, "verify": 2.0}
+    assert told["finding"] == verified["finding"]
+    # What is captured is the host's own affair.
+    assert set(told["diagnosis"]) == {"state", "reason", "reason_zh", "plan", "facts"}
+    assert own_report(result) == told
+
+
+@pytest.mark.parametrize("end", ["healthy", "looked", "escalate"])
+def test_who_only_looked_has_changed_nothing(end: str) -> None:
+    result = reported(ABOUT, end, REASON)
+    assert (result["changed"], result["failed"]) == (False, False)
+    assert "finding" not in result["storewarden"]["heal"]
+
+
+@pytest.mark.parametrize("end", ["not_well", "failed"])
+def test_what_is_not_repaired_is_an_error_of_the_play(end: str) -> None:
+    assert reported({"action": "demo"}, end, REASON)["failed"] is True
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (None, "diagnose.yml has not registered heal_diagnosed"),
+        ({"diagnosis": "x"}, "diagnose.yml has not registered heal_diagnosed"),
+        ({"diagnosis": {**DIAGNOSIS, "state": "ill"}}, "heal_diagnosed.diagnosis.state: 'ill'"),
+        ({"diagnosis": {**DIAGNOSIS, "capture": {}}}, "heal_diagnosed.diagnosis.capture: a list"),
+    ],
+)
+def test_a_slip_of_a_role_is_named(said: object, problem: str) -> None:
+    assert diagnosis_problems(said)[0].startswith(problem)
+    assert diagnosis_problems(DIAGNOSED) == []
+
+
+def test_a_finding_must_be_one() -> None:
+    assert finding_problems({"finding": {"well": "yes"}}) != []
+    assert finding_problems({"finding": {"well": False}}) == []
+
+
+def test_an_actions_own_words_are_told_in_both_languages() -> None:
+    assert broken("Act", {"msg": "no", "reason_zh": "不行"}) == {"en": "no", "zh": "不行"}
+    assert broken("Act", {"msg": "no"})["en"] == "Act: no"
+
+
+def test_an_undo_is_told_flat() -> None:
+    answer = {"report": "restored", "reason": "", "detail": {"record": {"outcome": "restored"}}}
+    assert undone_of(answer) == {"report": "restored", "record": {"outcome": "restored"}}
