@@ -25,6 +25,7 @@ from storewarden.adapters.ledger.connection import connect, locate
 from storewarden.adapters.ledger.tables import METADATA
 from storewarden.domain.baseline.finding import AuditState, Verdict
 from storewarden.domain.errors import AdapterError, ConfigInvalid, LedgerConflict
+from storewarden.ports.ledger import Problem
 from storewarden.testing.conformance_changes import DAY, PREFIX, opening
 from storewarden.testing.conformance_ledger import START, audited
 
@@ -363,3 +364,18 @@ def test_a_ledger_of_the_first_release_opens_with_all_it_held(file: Path, tmp_pa
         assert made.change.number == "GMBG-20260301-001"
         assert ledger.verify(known=before).problems == ()
     assert file.with_name("ledger.sqlite.schema-0001").is_file()
+
+
+def test_threads_that_open_new_ledgers_at_once_each_get_a_whole_one(tmp_path: Path) -> None:
+    """A program of several sites: Alembic keeps what it works on in globals."""
+    begin = threading.Barrier(6)
+
+    def opened(number: int) -> tuple[Problem, ...]:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        begin.wait()
+        with open_ledger(folder / "ledger.sqlite", clock=SystemClock()) as ledger:
+            return ledger.verify().problems
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(opened, range(6))) == [()] * 6

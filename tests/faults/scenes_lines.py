@@ -179,7 +179,7 @@ def a_store_that_stays_off_is_a_straggler_and_is_caught_up_with(given: Given) ->
     later.host.cut()
     canary.go()
     assert came(lambda: going.host(later).tries >= 3), going.story()
-    assert going.host(later).state is HostState.OFFLINE_UNTOUCHED
+    going.sees(later, HostState.OFFLINE_UNTOUCHED)
     assert going.now.rollback is None
     later.host.mend()
     later.go()

@@ -29,6 +29,7 @@ from storewarden.ports.runner import (
     HostStatus,
     PlaybookRun,
 )
+from storewarden.testing.alerts import MemorySource
 from storewarden.testing.engine import ManualEngine
 from storewarden.testing.ledger import ManualClock
 from storewarden.testing.runner import FakeRunner, Scripted
@@ -41,13 +42,15 @@ SECOND = timedelta(seconds=1)
 @dataclass(slots=True)
 class HealPlace:
     """``ends`` says how the repair of a host comes out; "repaired" when a test says nothing.
-    ``against`` is what the standing change says against a repair."""
+    ``against`` is what the standing change says against a repair, by host. ``source`` is the sender
+    as it can be asked, None for one that cannot."""
 
     folder: Path
     standing: Standing = TRUSTED
     policy: HealPolicy = field(default_factory=HealPolicy)
     ends: dict[str, str] = field(default_factory=dict)
-    against: str = ""
+    against: dict[str, str] = field(default_factory=dict)
+    source: MemorySource | None = None
     stopped: str = ""
     clock: ManualClock = field(default_factory=lambda: ManualClock(NIGHT))
     runner: FakeRunner = field(init=False)
@@ -106,14 +109,15 @@ class HealPlace:
         return Scripted(hosts=hosts)
 
     def _duty(self) -> HealingDuty:
-        check = SourceCheck({}, self.clock)
+        sources = {"shop": self.source} if self.source is not None else {}
+        check = SourceCheck(sources, self.clock)
         parts = TickParts(
             book=self.ledger.alerts,
             world=WorldBook(self._world()),
             rules=RULES,
             policy=self.policy,
             check=check,
-            covers=lambda _number, _hosts, _now: self.against,
+            covers=lambda _number, hosts, _now: self.against.get(hosts[0], ""),
             submit=self.engine.submit,
             clock=self.clock,
             terms=Terms(),

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from storewarden.domain.healing.alert import Signal
+from storewarden.domain.healing.policy import HealPolicy
 from storewarden.domain.healing.record import Stage
 from storewarden.domain.healing.rule import Mode
 from storewarden.domain.healing.world import Standing
+from storewarden.testing.alerts import MemorySource
 from tests.flows.heal_place import HealPlace
 
 MINUTE = timedelta(minutes=1)
@@ -86,12 +90,13 @@ def test_the_kill_switch_holds_for_repairs(place: HealPlace) -> None:
 
 
 def test_what_the_standing_change_does_not_cover_is_a_persons(place: HealPlace) -> None:
-    place.against = "none of its configuration items: pos-001-1"
-    place.send("pos-001-1")
-    place.pass_time(5 * MINUTE)
-    assert _stages(place) == [Stage.ESCALATED] and place.repaired == []
+    """The other host of the same moment is repaired all the same."""
+    place.against["pos-001-1"] = "none of its configuration items: pos-001-1"
+    place.send("pos-001-1", "pos-002-1")
+    place.pass_time(2 * MINUTE)
+    assert _stages(place) == [Stage.ESCALATED, Stage.VERIFYING] and place.repaired == ["pos-002-1"]
     decision = place.alerts()[0].decision
-    assert decision is not None and place.against in decision.reasons[0].en
+    assert decision is not None and "none of its configuration items" in decision.reasons[0].en
 
 
 def test_mode_observe_only_says_what_it_would_do(tmp_path: Path) -> None:
@@ -125,3 +130,61 @@ def test_a_thousand_alerts_are_each_decided_once(place: HealPlace) -> None:
     ]
     assert len(decided) == 3
     assert place.ledger.verify().problems == ()
+
+
+def test_an_answer_from_before_an_alert_says_nothing_of_it(tmp_path: Path) -> None:
+    """The sender was asked about the first till a moment before the second one's alert came."""
+    source = MemorySource(name="shop")
+    place = HealPlace(tmp_path, source=source)
+    for host in ("pos-001-1", "pos-002-1"):
+        place.send(host)
+        source.alerts.append(place.alert(host))
+        place.pass_time(timedelta(seconds=2))
+    place.pass_time(2 * MINUTE)
+    assert sorted(place.repaired) == ["pos-001-1", "pos-002-1"]
+
+
+def test_what_its_sender_has_silenced_is_not_repaired(tmp_path: Path) -> None:
+    source = MemorySource(name="shop")
+    place = HealPlace(tmp_path, source=source)
+    place.send("pos-001-1")
+    source.alerts.append(replace(place.alert("pos-001-1"), signal=Signal.NOTED))
+    place.pass_time(10 * MINUTE)
+    assert place.repaired == []
+
+
+def test_what_its_sender_no_longer_has_is_over(tmp_path: Path) -> None:
+    place = HealPlace(tmp_path, source=MemorySource(name="shop"))
+    place.send("pos-001-1")
+    place.pass_time(5 * MINUTE)
+    assert _stages(place) == [Stage.GONE] and place.repaired == []
+
+
+def test_a_service_that_fails_anew_at_once_is_not_healed(tmp_path: Path) -> None:
+    """It crash-loops: its alert ends, and begins again with another start."""
+    source = MemorySource(name="shop")
+    place = HealPlace(tmp_path, source=source)
+    place.send("pos-001-1")
+    source.alerts.append(place.alert("pos-001-1"))
+    place.pass_time(MINUTE + timedelta(seconds=30))
+    assert place.repaired == ["pos-001-1"]
+    again = replace(place.alert("pos-001-1"), starts_at=place.clock.now())
+    source.alerts[:] = [again]
+    place.send("pos-001-1", over=True)
+    place.pass_time(12 * MINUTE)
+    assert _stages(place) == [Stage.ESCALATED]
+
+
+def test_one_host_that_is_not_well_says_nothing_of_the_others(tmp_path: Path) -> None:
+    """Four tills in one repair; one fails, three are verified: the action goes on elsewhere."""
+    place = HealPlace(tmp_path, policy=HealPolicy(hosts_hour=50, hosts_day=50))
+    hosts = [f"pos-{store:03}-1" for store in range(1, 5)]
+    place.ends[hosts[0]] = "failed"
+    place.send(*hosts)
+    place.pass_time(MINUTE + timedelta(seconds=30))
+    place.send(*hosts[1:], over=True)
+    place.pass_time(2 * MINUTE)
+    assert Counter(_stages(place)) == {Stage.ESCALATED: 1, Stage.HEALED: 3}
+    place.send("pos-009-1")
+    place.pass_time(2 * MINUTE)
+    assert place.repaired[-1] == "pos-009-1"

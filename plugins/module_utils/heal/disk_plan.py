@@ -36,8 +36,26 @@ SECURITY = (
 ACCESS = ("/var/log/log-access.log*",)
 LEAST_ACCESS = 365  # days; guide 1.10.4: who read the logs, one year
 
-_ROTATED = re.compile(r".+(\.(gz|xz|bz2|zst|lz4)|\.[0-9]+|-[0-9]{8})$")
-_NO_LOG = re.compile(r"\.(tar|tgz|zip|sql|dump|db|sqlite|bak)\b|backup|access-review", re.I)
+FORWARDED = tuple(
+    "/var/log/" + name + "*"
+    for name in ("syslog", "messages", "daemon.log", "kern.log", "user.log", "mail.log", "debug")
+)
+"""Files that the system's own log daemon writes, and so sends along; all others lie here alone."""
+
+_PACKED = r"(?:\.(?:gz|xz|bz2|zst|lz4))"
+_COUNTED = r"(?:[.-][0-9]{8}|\.[0-9]{1,3})"
+_LOG = (
+    r"(?:.*\.(?:log|err|out)|syslog|messages|secure|maillog|mail|cron|debug|dmesg|spooler|boot"
+    r"|kern|daemon|user|auth|[bw]tmp|lastlog|faillog)"
+)
+# What is rotated is a log before that. A name alone with a number behind it may be a database's
+# binary log, or a till's journal of sales.
+_ROTATED = re.compile(r"{0}(?:{1}{2}?|{2})$".format(_LOG, _COUNTED, _PACKED))
+_NO_LOG = re.compile(
+    r"\.(tar|tgz|zip|sql|dump|db|sqlite|bak)\b|backup|access-review"
+    r"|(^|[^a-z])(bin|binlog|relay|redo|undo|wal|ej|journal|sales?|receipts?|audit)([^a-z]|$)",
+    re.I,
+)
 
 WORDS = {
     "cache": ("package cache", "软件包缓存"),
@@ -65,7 +83,8 @@ def kept_days(path: str, facts: dict[str, Any], options: dict[str, Any]) -> floa
     security = facts["only_in_journal"] if path == "journal" else secure(path)
     if any(fnmatch.fnmatch(path, one) for one in ACCESS):
         return float(max(LEAST_ACCESS, options["retention_days"]))
-    sent = options["central_logs"] and facts["sent"]
+    goes_along = path == "journal" or any(fnmatch.fnmatch(path, one) for one in FORWARDED)
+    sent = options["central_logs"] and facts["sent"] and goes_along
     return float(options["sent_keep_days"] if sent and not security else options["retention_days"])
 
 

@@ -13,14 +13,23 @@ import re
 
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
+# Everything, and to another machine: a line for one facility sends that one alone, and an action
+# that is indented stands below a condition.
+_HERE = r"(?!localhost|127\.|\[?::1)"
+_ACTION = (
+    r"action\((?=[^)]*type\s*=\s*\"om(?:fwd|relp)\")"
+    r"(?=[^)]*target\s*=\s*\"" + _HERE + r"[^\"])"
+)
+_LINE = r"(?:@@?(?:\([a-z0-9,]*\))?|:omrelp:)" + _HERE + r"[\w\[]"
 _SENDS = re.compile(
-    r"^\s*[^#\n]*(?:\s@@?\(?[\w\[.:-]|type\s*=\s*\"om(?:fwd|relp)\"|:omrelp:)", re.MULTILINE
+    r"^(?:" + _ACTION + r"|\s*\*\.\*\s+(?:" + _LINE + r"|" + _ACTION + r"))",
+    re.MULTILINE | re.IGNORECASE,
 )
 SECURITY_FILES = ("/var/log/auth.log", "/var/log/secure")
 
 
 def sent(host: Host) -> bool:
-    """rsyslog runs with an output to another host, or systemd-journal-upload runs."""
+    """rsyslog runs and sends everything to another host, or systemd-journal-upload runs."""
     if _runs(host, "systemd-journal-upload.service"):
         return True
     return _runs(host, "rsyslog.service") and any(_SENDS.search(one) for one in _texts(host))

@@ -26,7 +26,9 @@ _RULES = (
     # password=x, "db_password": "x y", --token x, PGPASSWORD='x'
     (
         re.compile(
-            r"(?i)([A-Za-z0-9_.-]*" + _WORD + r"[A-Za-z0-9_-]*[\"']?\s*[:=]\s*)"
+            r"(?i)(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]{0,200}?"
+            + _WORD
+            + r"[A-Za-z0-9_-]*[\"']?\s*[:=]\s*)"
             r"(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
         ),
         r"\1" + _MASK,

@@ -27,6 +27,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.masking import masked
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
+_LINE = 2000  # characters of a line of evidence
 _BETWEEN = 1.0  # seconds between two looks of verify
 
 
@@ -107,14 +108,21 @@ def diagnosed(action: Action, host: Host, options: dict[str, Any]) -> dict[str, 
     if diagnosis.state not in STATES:
         raise ValueError("{0} gave the state {1!r}".format(action.name, diagnosis.state))
     pieces = () if diagnosis.state == HEALTHY else action.evidence(host, facts, options)
+    told = [{"name": one.name, "text": masked(cut(one.text))[-MOST_TEXT:]} for one in pieces]
     return {
         "changed": False,
         "diagnosis": dict(
             diagnosis._asdict(), capture=list(diagnosis.capture), facts=_without_secrets(facts)
         ),
-        "evidence": [{"name": one.name, "text": masked(one.text)[-MOST_TEXT:]} for one in pieces],
+        "evidence": told,
         "msg": "{0}: {1}".format(diagnosis.state, diagnosis.reason),
     }
+
+
+def cut(text: str) -> str:
+    """The end of a text, long words of it shortened: a crashed program's last words may be a hex
+    dump of megabytes, and all of it is looked through for secrets."""
+    return "\n".join(line[:_LINE] for line in text[-2 * MOST_TEXT :].splitlines())
 
 
 def _without_secrets(data: Any) -> Any:

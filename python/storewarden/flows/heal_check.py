@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storewarden.domain.errors import StorewardenError
-from storewarden.domain.healing.alert import Alert
+from storewarden.domain.healing.alert import Alert, Signal
 from storewarden.domain.healing.record import Occurrence
 from storewarden.domain.healing.world import Recheck
 from storewarden.ports.alerts import AlertSource
@@ -23,50 +24,81 @@ _HOLDS = timedelta(seconds=5)
 """How long one answer of a source counts: many alerts are looked at in one tick."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What a source said at ``at``: keys and fingerprints of what fires, and of what is silenced
+    or inhibited there. None of both when it did not answer."""
+
+    at: datetime
+    firing: frozenset[str] | None = None
+    quieted: frozenset[str] = frozenset()
+
+    def holds(self, mark: str) -> bool | None:
+        """Whether an alert fires; None for one that is silenced, and when there is no answer."""
+        if self.firing is None or mark in self.quieted:
+            return None
+        return mark in self.firing
+
+
 class SourceCheck:
     """``ports.alerts.AlertCheck`` over the sources that can be asked, by name."""
 
     def __init__(self, sources: Mapping[str, AlertSource], clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
-        self._known: dict[str, tuple[datetime, frozenset[str] | None]] = {}
+        self._known: dict[str, _Answer] = {}
         self._mutex = threading.Lock()
 
     def holds(self, alert: Alert, hosts: tuple[str, ...]) -> Mapping[str, bool | None]:
-        """Per host: True while it fires, False when it is quiet, None when nobody can tell."""
-        firing = self._firing(alert.source)
-        answer = None if firing is None else alert.key in firing
-        return dict.fromkeys(hosts, answer)
+        """Per host: True while it fires, False when it is quiet, None when nobody can tell.
+
+        An alert that began anew since is the same fault: it is known by its fingerprint.
+        """
+        answer = self._answer(alert.source, self._clock.now() - _HOLDS)
+        found = None if answer is None else answer.holds(alert.fingerprint)
+        return dict.fromkeys(hosts, found)
 
     def rechecks(self, occurrences: Iterable[Occurrence]) -> dict[str, Recheck]:
         """What their senders say of these now; those that nobody can be asked about are left
-        out."""
-        found: dict[str, Recheck] = {}
+        out. An answer from before an alert came says nothing of it."""
+        asked: dict[str, list[Occurrence]] = {}
         for each in occurrences:
-            if each.alert.source not in self._sources:
-                continue
-            firing = self._firing(each.alert.source)
-            if firing is None:
-                found[each.key] = Recheck.SILENT
-            else:
-                found[each.key] = Recheck.FIRING if each.key in firing else Recheck.QUIET
+            asked.setdefault(each.alert.source, []).append(each)
+        found: dict[str, Recheck] = {}
+        for source, some in asked.items():
+            newest = max(each.received_at for each in some)
+            answer = self._answer(source, max(newest, self._clock.now() - _HOLDS))
+            if answer is not None:
+                found |= {each.key: _RECHECKS[answer.holds(each.key)] for each in some}
         return found
 
-    def _firing(self, source: str) -> frozenset[str] | None:
-        """The keys of what fires there; None when it cannot be asked, or does not answer."""
+    def _answer(self, source: str, since: datetime) -> _Answer | None:
+        """An answer that is not older than ``since``; None when the source cannot be asked."""
         if source not in self._sources:
             return None
         with self._mutex:
-            now = self._clock.now()
             known = self._known.get(source)
-            if known is None or not timedelta(0) <= now - known[0] < _HOLDS:
-                known = (now, self._asked(source, now))
+            if known is None or known.at < since:
+                known = self._asked(source)
                 self._known[source] = known
-            return known[1]
+            return known
 
-    def _asked(self, source: str, now: datetime) -> frozenset[str] | None:
+    def _asked(self, source: str) -> _Answer:
+        now = self._clock.now()
         try:
-            delivery = self._sources[source].firing(now)
+            alerts = self._sources[source].firing(now).alerts
         except StorewardenError:
-            return None
-        return frozenset(alert.key for alert in delivery.alerts)
+            return _Answer(at=now)
+        return _Answer(
+            at=now,
+            firing=_marks(each for each in alerts if each.signal is Signal.FIRING),
+            quieted=_marks(each for each in alerts if each.signal is Signal.NOTED),
+        )
+
+
+_RECHECKS = {True: Recheck.FIRING, False: Recheck.QUIET, None: Recheck.SILENT}
+
+
+def _marks(alerts: Iterable[Alert]) -> frozenset[str]:
+    """What each of them is known by: the occurrence, and the alert itself."""
+    return frozenset(mark for each in alerts for mark in (each.key, each.fingerprint))

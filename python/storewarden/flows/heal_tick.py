@@ -81,7 +81,8 @@ class HealingDuty:
         if not due:
             return
         parts = self._parts
-        world = replace(parts.world.gathered(now), rechecks=parts.check.rechecks(due))
+        held = [each for each in due if now - each.received_at >= parts.policy.hold_down]
+        world = replace(parts.world.gathered(now), rechecks=parts.check.rechecks(held))
 
         def settled(there: Mapping[str, Occurrence], numbers: Numbers) -> Settled:
             return decided(tuple(there.values()), world, parts, numbers)
@@ -108,13 +109,16 @@ def decided(
     decisions, repairs = dict(found.decisions), list[Repair]()
     ids: dict[str, str] = {}
     for plan in found.repairs:
-        against = parts.covers(plan.change, plan.hosts, now)
-        if against:
-            decisions |= {key: _uncovered(decisions[key], against) for key in plan.occurrences}
+        refused = _uncovered(plan, decisions, parts.covers, now)
+        decisions |= refused
+        keys = tuple(key for key in plan.occurrences if key not in refused)
+        if not keys:
             continue
-        repair = _repair(plan, numbers(plan.change), now)
+        hosts = tuple(dict.fromkeys(decisions[key].hosts[0] for key in keys))
+        left = replace(plan, hosts=hosts, occurrences=keys)
+        repair = _repair(left, numbers(plan.change), now)
         repairs.append(repair)
-        ids |= dict.fromkeys(plan.occurrences, repair.id)
+        ids |= dict.fromkeys(keys, repair.id)
     events = tuple(
         AlertEvent(key=key, at=now, what=Decided(decision=each, repair=ids.get(key, "")))
         for key, each in decisions.items()
@@ -143,11 +147,13 @@ def _looks(
 
 
 def _holds(check: SourceCheck, occurrence: Occurrence) -> bool | None:
-    """Whether it fires still: its sender's word that it is over counts, else it is asked."""
-    if occurrence.resolved_at is not None:
-        return False
+    """Whether it fires still: its sender is asked; the word that it is over counts where nobody
+    can be asked."""
     host = host_of(occurrence)
-    return check.holds(occurrence.alert, (host,)).get(host)
+    answer = check.holds(occurrence.alert, (host,)).get(host)
+    if answer is None and occurrence.resolved_at is not None:
+        return False
+    return answer
 
 
 def _repair(plan: RepairPlan, ident: str, now: datetime) -> Repair:
@@ -165,8 +171,21 @@ def _repair(plan: RepairPlan, ident: str, now: datetime) -> Repair:
     )
 
 
-def _uncovered(decision: Decision, against: str) -> Decision:
-    """A person has to do it: nobody has allowed it on this host."""
+def _uncovered(
+    plan: RepairPlan, decisions: Mapping[str, Decision], covers: Covers, now: datetime
+) -> dict[str, Decision]:
+    """Those of a repair whose host its standing change does not cover: a person has to do it,
+    because nobody has allowed it there. The others go on."""
+    against = {host: covers(plan.change, (host,), now) for host in plan.hosts}
+    hosts = {key: decisions[key].hosts[0] for key in plan.occurrences}
+    return {
+        key: _escalated(decisions[key], against[host])
+        for key, host in hosts.items()
+        if against[host]
+    }
+
+
+def _escalated(decision: Decision, against: str) -> Decision:
     reason = Reason(
         guard="standing-change",
         en=f"the standing change does not cover it: {against}",

@@ -47,11 +47,12 @@ _READERS = frozenset({LABEL_OWNER, PLAN_OWNER, GATE_OWNER})
 _FREE = frozenset({"planned", "soaking", "at_target", "final", "restored", "skipped"})
 """States in which a rollout leaves a host alone at this moment."""
 
-_SILENT = frozenset({"offline_untouched", "offline_touched"})
-"""States of hosts that a rollout could not reach."""
+_SILENT = frozenset({"offline_untouched"})
+"""States of hosts that a rollout could not reach and has not touched; one that it has touched is
+busy: its dead man may be taking the change back."""
 
 _GOOD = frozenset({End.REPAIRED})
-_NOTHING = frozenset({End.HEALTHY, End.ESCALATE, End.LOOKED, End.UNREACHABLE})
+_NOTHING = frozenset({End.HEALTHY, End.ESCALATE, End.LOOKED, End.UNREACHABLE, End.NOT_BEGUN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ class WorldBook:
     def _past(self, repairs: Iterable[Repair]) -> list[PastRepair]:
         """One entry per host of each repair that was begun, or is about to be."""
         known = list(repairs)
-        stages = self._parts.book.stages([key for each in known for key in each.occurrences])
+        stages = self._parts.book.standing([key for each in known for key in each.occurrences])
         return [past for each in known for past in _past_of(each, stages)]
 
     def _windows(
@@ -212,11 +213,16 @@ def _holding(recent: Iterable[Recent], begins: str, span: timedelta) -> dict[str
     return found
 
 
-def _past_of(repair: Repair, stages: Mapping[str, Stage]) -> list[PastRepair]:
-    if repair.state is RepairState.ENDED and repair.begun_at is None:
-        return []  # it never began
+def _past_of(
+    repair: Repair, standing: Mapping[str, tuple[Stage, tuple[str, ...]]]
+) -> list[PastRepair]:
+    """Hosts on which it never began are left out."""
     ends = {each.host: each for each in repair.ends}
-    seen = {stages.get(key) for key in repair.occurrences}
+    seen: dict[str, set[Stage]] = defaultdict(set)
+    for stage, hosts in (standing[key] for key in repair.occurrences if key in standing):
+        for host in hosts:
+            seen[host].add(stage)
+    ended = repair.state is RepairState.ENDED
     return [
         PastRepair(
             host=host,
@@ -224,14 +230,19 @@ def _past_of(repair: Repair, stages: Mapping[str, Stage]) -> list[PastRepair]:
             rule=repair.rule,
             at=repair.begun_at or repair.opened_at,
             ended_at=repair.ended_at,
-            verified=_verified(ends.get(host), seen),
+            verified=_verified(ends.get(host), seen[host]),
             canary=repair.canary,
         )
         for host in repair.hosts
+        if not (ended and _never_began(ends[host]))
     ]
 
 
-def _verified(end: HostEnd | None, stages: set[Stage | None]) -> bool | None:
+def _never_began(end: HostEnd) -> bool:
+    return end.end is End.NOT_BEGUN
+
+
+def _verified(end: HostEnd | None, stages: set[Stage]) -> bool | None:
     """Whether the host was seen well afterwards; None while, or where, nobody can tell."""
     if end is None or end.end in _NOTHING:
         return None

@@ -97,6 +97,8 @@ class ShardParts:
     settings: PlaySettings = field(default_factory=PlaySettings)
     contact: Contact = _no_contact
     wake: Callable[[], None] = lambda: None
+    ended: Callable[[], None] = lambda: None
+    """Called when the end of a dispatch is in the book."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

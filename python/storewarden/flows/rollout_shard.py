@@ -165,6 +165,7 @@ class _Shard:
             look_at=now,
         )
         parts.book.look_again(self.rollout.number, now)
+        parts.ended()
         parts.wake()
 
     def _inventory(self) -> FrozenInventory:

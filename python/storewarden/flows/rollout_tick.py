@@ -68,11 +68,17 @@ class RolloutsDuty:
         for change in self._parts.changed():
             for line in self._parts.book.lines(states=_LIVE, change=change):
                 self._parts.book.look_again(line.number, now)
-        for look in self._parts.book.looks(now, limit=_TAKEN):
-            if self._looking.takes(look, now):
-                self._parts.submit(TICK, look.key, {"rollout": look.number, "count": look.count})
+        hand_out(self._parts, self._looking, now)
         upcoming = self._parts.book.next_due()
         return None if upcoming is None else max(upcoming, now + _SOONEST)
+
+
+def hand_out(parts: DriveParts, looking: Looking, now: datetime) -> None:
+    """Have every rollout looked at whose time has come. By the duty's tick; and as soon as a
+    dispatch has ended, since each phase of each wave would else wait for that tick."""
+    for look in parts.book.looks(now, limit=_TAKEN):
+        if looking.takes(look, now):
+            parts.submit(TICK, look.key, {"rollout": look.number, "count": look.count})
 
 
 class Looking:

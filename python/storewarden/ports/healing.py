@@ -86,6 +86,10 @@ class HealingBook(AlertInbox, Protocol):
         """Where these occurrences stand."""
         ...
 
+    def standing(self, keys: Collection[str]) -> Mapping[str, tuple[Stage, tuple[str, ...]]]:
+        """Where these occurrences stand, and the hosts that were decided for them."""
+        ...
+
     def firing(self, source: str) -> tuple[Alert, ...]:
         """Alerts of a source that nobody has called over yet."""
         ...

@@ -9,12 +9,14 @@ special.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from storewarden.domain.errors import StorewardenError
 from storewarden.flows.rollout_parts import ENDING, ROLLOUTS, SHARD
 from storewarden.flows.rollout_shard import ShardWork
-from storewarden.flows.rollout_tick import Driver, Looking, RolloutsDuty, TickWork
+from storewarden.flows.rollout_tick import Driver, Looking, RolloutsDuty, TickWork, hand_out
 from storewarden.flows.rollout_workers import Heartbeat, Reaper, ReaperParts
 from storewarden.wiring.rollout_parts import EstateSource, drive_parts, shard_parts
 
@@ -54,6 +56,12 @@ def controller_share(site: Site, engine: Callable[[], Engine | None]) -> Rollout
     estate, looking = EstateSource(site), Looking()
     shard = shard_parts(site, estate, CONTROLLER, wake)
     parts = drive_parts(site, shard, estate, submit)
+
+    def ended() -> None:
+        with suppress(StorewardenError):  # the duty's next tick does it
+            hand_out(parts, looking, site.clock.now())
+
+    shard = replace(shard, ended=ended)
     works: tuple[Work, ...] = (TickWork(Driver(parts), looking), *_shards(site, shard))
     duties = (RolloutsDuty(parts, looking), *_alive(site, CONTROLLER, engine, wake))
     return RolloutShare(duties=duties, works=works)

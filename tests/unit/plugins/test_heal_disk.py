@@ -77,6 +77,17 @@ def host_at(root: Path) -> Host:
         ("pos.db.1", False),
         ("backup-20260131", False),
         ("1", False),
+        ("mysql-bin.000123", False),
+        ("mysql-relay-bin.000004", False),
+        ("mysql-bin.log.1", False),
+        ("ej-20250101", False),
+        ("ej.log.1", False),
+        ("receipts.20250101", False),
+        ("sales-20250101.gz", False),
+        ("sales.log.2.gz", False),
+        ("journal.csv.gz", False),
+        ("dump-20250101.gz", False),
+        ("redis.12345", False),
     ],
 )
 def test_rotated_logs_by_their_names(name: str, is_one: bool) -> None:
@@ -94,6 +105,9 @@ def test_rotated_logs_by_their_names(name: str, is_one: bool) -> None:
         ("/var/log/audit/audit.log.3", True, True, 180),
         ("/var/log/log-access.log.1", True, True, 365),
         ("journal", True, True, 7),
+        ("/var/log/nginx/access.log.1", True, True, 180),
+        ("/var/log/pos/pos.log.3.gz", True, True, 180),
+        ("/var/log/apt/history.log.1.gz", True, True, 180),
     ],
 )
 def test_how_long_logs_stay(path: str, central: bool, sent: bool, days: int) -> None:
@@ -306,6 +320,12 @@ def test_only_units_that_the_site_names_let_go_and_no_security_log() -> None:
         ("# *.* @@10.0.0.1:6514", False),
         ("*.* /var/log/syslog", False),
         ('module(load="imuxsock")', False),
+        ('*.* action(type="omrelp" target="logs.example" port="2514")', True),
+        ("local7.* @@10.0.0.1:6514", False),
+        ("*.* @127.0.0.1:1514", False),
+        ('action(type="omfwd" target="127.0.0.1" protocol="tcp")', False),
+        ('  action(type="omfwd" target="10.0.0.1" protocol="tcp")', False),
+        ('template(name="t" type="string" string="a @b")', False),
     ],
 )
 def test_what_sends_logs_away(line: str, sends: bool) -> None:

@@ -86,13 +86,16 @@ class AlertQueries:
 
     def stages(self, keys: Collection[str]) -> Mapping[str, Stage]:
         """Where these occurrences stand."""
+        return {key: stage for key, (stage, _hosts) in self.standing(keys).items()}
+
+    def standing(self, keys: Collection[str]) -> Mapping[str, tuple[Stage, tuple[str, ...]]]:
+        """Where these occurrences stand, and the hosts that were decided for them."""
+        chosen = select(OCCURRENCE.c.key, OCCURRENCE.c.stage, OCCURRENCE.c.hosts)
         with self._transactions.reading() as connection:
             return {
-                row.key: Stage(row.stage)
+                row.key: (Stage(row.stage), tuple(json.loads(row.hosts)))
                 for some in batched(sorted(set(keys)), _AT_ONCE)
-                for row in connection.execute(
-                    select(OCCURRENCE.c.key, OCCURRENCE.c.stage).where(OCCURRENCE.c.key.in_(some))
-                )
+                for row in connection.execute(chosen.where(OCCURRENCE.c.key.in_(some)))
             }
 
     def firing(self, source: str) -> tuple[Alert, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ from storewarden.domain.errors import LedgerConflict
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRESQL_LOCK = 0x73746F7265  # any number, the same in every process
 _PAUSE = 0.05
+
+# Alembic keeps what it works on in globals: two threads that open two new ledgers would each write
+# the other's schema.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def bring_forward(engine: Engine, patience: float, migrations: Path = _MIGRATIONS) -> None:
@@ -51,15 +56,18 @@ def bring_forward(engine: Engine, patience: float, migrations: Path = _MIGRATION
                 return
             if present and _sqlite(engine):
                 _copy_aside(Path(str(engine.url.database)), present)
-            config.attributes["connection"] = connection
-            command.upgrade(config, newest)
+            _upgrade(config, connection, newest)
 
 
 def make_schema(connection: Connection) -> None:
     """This release's schema in a database that is empty."""
-    config = _config(_MIGRATIONS)
+    _upgrade(_config(_MIGRATIONS), connection, "head")
+
+
+def _upgrade(config: Config, connection: Connection, target: str) -> None:
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, target)
 
 
 def _config(migrations: Path) -> Config:
