@@ -122,7 +122,7 @@ def diagnosed(action: Action, host: Host, options: dict[str, Any]) -> dict[str, 
 def cut(text: str) -> str:
     """The end of a text, long words of it shortened: a crashed program's last words may be a hex
     dump of megabytes, and all of it is looked through for secrets."""
-    return "\n".join(line[:_LINE] for line in text[-2 * MOST_TEXT :].splitlines())
+    return "\n".join(line[:_LINE] for line in text[-2 * MOST_TEXT :].split("\n"))
 
 
 def _without_secrets(data: Any) -> Any:
