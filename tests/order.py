@@ -15,7 +15,7 @@ _TESTS = Path(__file__).resolve().parent
 _USUAL = {"e2e": 20.0, "faults": 60.0, "contract": 5.0}
 SECONDS = {
     "faults/test_rollout_faults.py": 300.0,
-    "e2e/test_molecule.py": 220.0,
+    "e2e/test_molecule.py": 140.0,
     "e2e/test_audit_cli.py": 160.0,
     "e2e/test_restore_point_dead_man.py": 140.0,
     "e2e/test_control_states.py": 120.0,

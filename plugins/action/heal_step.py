@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils import heal_report as words
 from ansible_collections.storewarden.ops.plugins.plugin_utils.fresh_connection import drop, unshared
-from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_begin import variables
+from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_begin import too_many, variables
 from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_meta import HealProblem
 
 Result = dict[str, Any]
@@ -53,6 +53,8 @@ class ActionModule(ActionBase):
         """Variables for the role; a repair that cannot be meant is refused here."""
         token = time.monotonic_ns()
         try:
+            hosts = self._variables.get("ansible_play_hosts_all") or ()
+            too_many(len(hosts), self._variables.get("ansible_limit"), self._templated)
             found = variables(self._templated, self._variables.get, _role_folders())
         except HealProblem as problem:
             text = str(problem)
@@ -76,6 +78,9 @@ class ActionModule(ActionBase):
         diagnosis = said["diagnosis"]
         reason = words.reason_of(diagnosis)
         state = diagnosis["state"]
+        wrong = words.clock_problem(said, time.time())
+        if state == "needed" and wrong is not None:
+            return self._report(words.ESCALATE, wrong, "diagnosed", act=False)
         if state != "needed":
             return self._report(state, reason, "diagnosed", act=False)
         if self._task.check_mode or self._begun_with("heal_look"):

@@ -51,8 +51,8 @@ options:
         default: 21.0
       units:
         description:
-          - Units that are reloaded (restarted, if they cannot reload). One that is stopped stays
-            stopped.
+          - Units that are reloaded. One that is stopped stays stopped; one that cannot reload is
+            restarted only when its certificate has ended.
         type: list
         elements: str
         default: []
@@ -79,7 +79,7 @@ options:
         default: []
       hook_seconds:
         description:
-          - Seconds that the hook may take.
+          - Seconds that the hook may take; 240 are the most.
         type: float
         default: 120.0
 """

@@ -126,6 +126,18 @@ options:
           - Whether the backup carries after a boot as well.
         type: bool
         default: false
+      dead_after:
+        description:
+          - Seconds without an answer over the backup, while it carries, after which the host itself
+            sees whether the line is good again.
+        type: float
+        default: 300.0
+      lease:
+        description:
+          - Seconds after which the host goes back by itself, as soon as the line has been good for
+            C(stable) seconds; whatever C(back) says.
+        type: float
+        default: 21600.0
 """
 
 EXAMPLES = r"""

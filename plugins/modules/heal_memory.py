@@ -45,7 +45,14 @@ options:
         default: 15.0
       busy_check:
         description:
-          - Program that ends with 0 when the units may be restarted.
+          - Program that ends with 0 when the units may be restarted. Without one nothing is
+            restarted but what O(options.always_idle) names.
+        type: list
+        elements: str
+        default: []
+      always_idle:
+        description:
+          - Patterns of allowed units that nobody is ever in the middle of using.
         type: list
         elements: str
         default: []

@@ -54,6 +54,13 @@ options:
           - How often a server must have failed.
         type: int
         default: 3
+      busy_checks:
+        description:
+          - Program by unit, as a list of words without a shell, that ends with 0 when the unit may
+            be restarted although it runs (no sale is open). A unit without one is not restarted
+            while it runs.
+        type: dict
+        default: {}
 """
 
 EXAMPLES = r"""

@@ -32,6 +32,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEADLINE = 300.0
 # Seconds beside a phase's own: a connection, and a Python that starts on a sick host.
 _BESIDE = 30.0
+# Seconds for arming, confirming or undoing a restore point of a few files and units.
+_FRAME = 300.0
 _SPEC = ("type", "elements", "required", "choices", "options")
 
 Asked = Callable[[str], Any]
@@ -58,13 +60,26 @@ def variables(asked: Asked, raw: Asked, roles_paths: Iterable[Path] = ()) -> dic
         "heal_values": _values(name, folder, asked, raw),
         "heal_within": timing["verify"],
         "heal_act_seconds": timing["act"],
-        "heal_timeout": {one: int(seconds + _BESIDE) for one, seconds in timing.items()},
+        "heal_look_seconds": timing["diagnose"],
+        "heal_timeout": {
+            **{one: int(seconds + _BESIDE) for one, seconds in timing.items()},
+            "frame": int(_FRAME),
+        },
         "heal_change": change,
         "heal_run": _id("heal_run", str(asked("heal_run") or _own_id(change, name))),
         "heal_epoch": _epoch(asked("heal_epoch")),
         "heal_grant": deadline + timing["act"] + timing["verify"],
         "heal_look": _truth("heal_look", asked("heal_look")),
     }
+
+
+def too_many(hosts: int, limit: object, asked: Asked) -> None:
+    """HealProblem for a run that repairs more than one host although nobody named any: a
+    forgotten --limit must not repair every store there is."""
+    if hosts > 1 and not limit and not _truth("heal_all", asked("heal_all")):
+        raise HealProblem(
+            f"{hosts} hosts and no --limit: name the hosts with --limit, or say heal_all=true"
+        )
 
 
 def _role(folder: Path) -> str:

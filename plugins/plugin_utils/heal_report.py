@@ -20,6 +20,7 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.payload_report imp
 Reason = dict[str, str]
 REPAIRED, HEALTHY, LOOKED = "repaired", "healthy", "looked"
 ESCALATE, NOT_WELL, FAILED = "escalate", "not_well", "failed"
+CLOCK_SECONDS = 600.0  # a diagnosis is judged moments after it was made
 _BAD = (NOT_WELL, FAILED)
 _TOLD = ("state", "reason", "reason_zh", "plan", "facts")
 _UNDONE = ("report", "reason", "record", "residue", "restored_at", "steps")
@@ -104,6 +105,22 @@ def finding_problems(said: object) -> list[str]:
     if not isinstance(found, Mapping) or not isinstance(found.get("well"), bool):
         return ["verify.yml has not registered heal_verified with a finding"]
     return []
+
+
+def clock_problem(said: Mapping[str, Any], now: float) -> Reason | None:
+    """Why a host's judgement about ages counts for nothing, None when it counts: its clock is
+    not the controller's (``now``, seconds since 1970). A till whose clock's battery is dead boots
+    years ahead, and all that it has is old."""
+    clock = said.get("clock")
+    if not isinstance(clock, (int, float)) or abs(clock - now) <= CLOCK_SECONDS:
+        return None
+    apart = clock - now
+    word, word_zh = ("ahead of", "快") if apart > 0 else ("behind", "慢")
+    return {
+        "en": f"the host's clock is {abs(apart):.0f} s {word} the controller's, so nobody can say"
+        " what is old; set the clock first (action time)",
+        "zh": f"主机时钟比控制端{word_zh} {abs(apart):.0f} 秒，无法判断新旧；请先校时（time 操作）",
+    }
 
 
 def reason_of(found: Mapping[str, Any]) -> Reason:

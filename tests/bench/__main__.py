@@ -13,7 +13,10 @@ from pathlib import Path
 
 from tests.bench import (
     audit_round_trip,
+    backup_night,
     hardening,
+    heal_latency,
+    heal_storm,
     lab_boot,
     rollout_overhead,
     rollout_planning,
@@ -27,6 +30,7 @@ from tests.bench import (
 from tests.bench.timing import Series
 from tests.lab.fleet import Lab
 
+_ALERTS = int(os.environ.get("STOREWARDEN_BENCH_ALERTS", heal_latency.ALERTS))
 _PAGE = Path(__file__).parent.parent.parent / "docs/performance.md"
 
 
@@ -124,6 +128,12 @@ def _windows(folder: Path, rounds: int) -> list[str]:
     return [title, "", *_table(series, series[0]), ""]
 
 
+def _night(folder: Path, rounds: int) -> list[str]:
+    series, told = backup_night.measure(folder, rounds)
+    title = f"### A night of backups planned for {backup_night.STORES:,} stores with ten hubs"
+    return [title, "", *_table([series], series), "", f"{told}.", ""]
+
+
 def _rollout(folder: Path, rounds: int) -> list[str]:
     command = [sys.executable, "-m", "tests.lab"]
     subprocess.run([*command, "up", "--name", "bench", "--owner", str(os.getpid())], check=True)
@@ -156,6 +166,25 @@ def _workers(folder: Path, _rounds: int) -> list[str]:
     return ["### Two workers on one PostgreSQL share shards", "", *rollout_workers.told(shared)]
 
 
+def _latency(folder: Path, _rounds: int) -> list[str]:
+    command = [sys.executable, "-m", "tests.lab"]
+    small = ["--stores", "1", "--pos", "1", "--owner", str(os.getpid())]
+    subprocess.run([*command, "up", "--name", "bench", *small], check=True)
+    try:
+        found, missing = heal_latency.measure(Lab("bench"), folder / "latency", _ALERTS)
+    finally:
+        subprocess.run([*command, "down", "--name", "bench"], check=False)
+    title = f"### From an alert to the first command on the host, {_ALERTS} alerts each"
+    return [title, "", *heal_latency.told(found, missing)]
+
+
+def _storm(folder: Path, _rounds: int) -> list[str]:
+    storm = heal_storm.Storm()
+    outcome = heal_storm.measure(folder / "storm", storm)
+    title = f"### A storm of {storm.distinct:,} alerts in {storm.seconds:.0f} s, SIGKILL twice"
+    return [title, "", *heal_storm.told(outcome)]
+
+
 _PARTS = {
     "audit": _audit,
     "harden": _harden,
@@ -164,10 +193,13 @@ _PARTS = {
     "thousand": _thousand,
     "estate": _estate,
     "windows": _windows,
+    "night": _night,
     "rollout": _rollout,
     "planning": _planning,
     "waiting": _waiting,
     "workers": _workers,
+    "storm": _storm,
+    "latency": _latency,
 }
 
 

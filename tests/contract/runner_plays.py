@@ -134,6 +134,13 @@ def ended(runner: PlaybookRunner) -> Iterator[PlaybookRunner]:
         runner.release(found.run_id)
 
 
+def warmed(runner: PlaybookRunner) -> PlaybookRunner:
+    """The runner, with a warm process that has loaded everything."""
+    runner.keep_warm()
+    until(lambda: runner.warm_pid is not None, what="a warm process")
+    return runner
+
+
 def processes_marked(run_id: str) -> list[int]:
     """Pids of living processes that inherited the run's environment."""
     found = []

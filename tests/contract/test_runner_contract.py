@@ -21,7 +21,7 @@ from storewarden.ports.runner import (
     RunPhase,
 )
 from storewarden.testing.runner import FakeRunner, Scripted
-from tests.contract.runner_plays import ended, inventory, quick, sleeping, until
+from tests.contract.runner_plays import ended, inventory, quick, sleeping, until, warmed
 
 _NO_SUCH = "11111111-1111-4111-8111-111111111111"
 
@@ -63,11 +63,21 @@ def _real(folder: Path) -> Iterator[Rig]:
         yield Rig(runner, quick(folder), sleeping(folder))
 
 
+def _warm(folder: Path) -> Iterator[Rig]:
+    real = PlaybookRunner(folder / "state")
+    for runner in ended(warmed(real)):
+        yield Rig(runner, quick(folder), sleeping(folder))
+    real.close()
+
+
 def _fake(_folder: Path) -> Iterator[Rig]:
     yield Rig(FakeRunner(lambda run: Scripted(held=run.playbook == "held")), "quick", "held")
 
 
-@pytest.fixture(params=[_fake, _real], ids=["fake", "ansible"])
+@pytest.fixture(
+    params=[_fake, _real, pytest.param(_warm, marks=pytest.mark.full)],
+    ids=["fake", "ansible", "warm"],
+)
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     make: Callable[[Path], Iterator[Rig]] = request.param
     yield from make(tmp_path)

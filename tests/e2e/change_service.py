@@ -56,13 +56,18 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 @dataclass(slots=True)
 class Duties:
-    """The controller's tale, as a test tells it."""
+    """The controller's tale, as a test tells it; ``woken`` are the duties that were to tick."""
 
     told: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    woken: list[str] = field(default_factory=list)
 
     def duties(self) -> Mapping[str, Mapping[str, object]]:
         """Per duty what a test says."""
         return self.told
+
+    def wake(self, name: str) -> None:
+        """Remember it."""
+        self.woken.append(name)
 
 
 def lay_out(folder: Path, more: str = "") -> Path:

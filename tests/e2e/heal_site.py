@@ -45,8 +45,9 @@ class HealSite:
     site: Site
     hosts: Sequence[LabHost]
 
-    def standing_change(self, action: str = "service") -> str:
-        """An approved standing change for an action over all hosts; its number."""
+    def standing_change(self, action: str = "service", hosts: Sequence[str] = ()) -> str:
+        """An approved standing change for an action over all hosts (or over ``hosts``, as a person
+        names them); its number."""
         people = {name: self.site.people.person(name) for name in ("op.one", "head")}
         assert all(people.values())
         desk = self.site.change_desk(people["op.one"])  # type: ignore[arg-type]
@@ -55,7 +56,7 @@ class HealSite:
             kind=Kind.STANDARD,
             risk=Risk.LOW,
             reason="a till must sell",
-            hosts=tuple(host.name for host in self.hosts),
+            hosts=tuple(hosts) or tuple(host.name for host in self.hosts),
             plan="storewarden.ops.heal",
             rollback=RollbackPlan(trigger="not well", steps="none", owner="op.one"),
             operation="service-recovery",
@@ -119,10 +120,19 @@ def alert(host: LabHost, begun: datetime, *, over: bool = False) -> dict[str, An
     }
 
 
-def lay_out(folder: Path, hosts: Sequence[LabHost], **healing: object) -> Service:
-    """The site's folder; nothing runs yet."""
+def lay_out(
+    folder: Path,
+    hosts: Sequence[LabHost],
+    variables: Mapping[str, Mapping[str, object]] | None = None,
+    **healing: object,
+) -> Service:
+    """The site's folder; nothing runs yet. ``variables`` are further ones of hosts, and hosts that
+    the inventory has besides."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "hosts.yml").write_text(yaml.safe_dump(_inventory(hosts)))
+    inventory = _inventory(hosts)
+    for name, more in (variables or {}).items():
+        inventory["all"]["hosts"].setdefault(name, {}).update(more)
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
     (folder / "people.yml").write_text(PEOPLE)
     (folder / "rules.yml").write_text(yaml.safe_dump({"rules": _RULES}))
     for name, text in (("hook", SECRET),):
@@ -163,4 +173,5 @@ def _inventory(hosts: Sequence[LabHost]) -> dict[str, Any]:
         }
         for number, host in enumerate(hosts, 1)
     }
-    return {"all": {"vars": connection(hosts[0].lab.places), "hosts": found}}
+    reach = connection(hosts[0].lab.places) if hosts else {}
+    return {"all": {"vars": reach, "hosts": found}}

@@ -38,13 +38,21 @@ STATES = {"sick": "needed", "dead": "escalate"}
 
 class Trial(Action):
     name = "trial"
+    judges_ages = True
 
     def facts(self, host, options):
+        if options["how"] == "early":
+            now = time.time()
+            time.time = lambda: now + 86400
         with open(FILE) as stream:
             return {"said": stream.read()}
 
     def evidence(self, host, facts, options):
-        return (Evidence("file", facts["said"] + " password=hunter2"),)
+        seconds = os.environ.get("STOREWARDEN_HEAL_SECONDS", "")
+        return (
+            Evidence("file", facts["said"] + " password=hunter2"),
+            Evidence("seconds of a look", seconds),
+        )
 
     def diagnose(self, facts, options):
         said = facts["said"]

@@ -112,6 +112,17 @@ def test_a_standby_follows_again(healing: Healing) -> None:
     assert told.end == "repaired", told.said
     assert told.steps[-1] == "restarted postgresql@15-standby.service"
 
+    # As Patroni has it: the server runs, and systemd's unit is not what started it.
+    healing.sh(
+        f"""{_SHELL} echo "pg_ctl_options = '-o -cprimary_conninfo=port=5999'" > {conf}
+        systemctl stop postgresql@15-standby
+        runuser -u postgres -- pg_ctlcluster --skip-systemctl-redirect 15 standby start
+        cp -p /srv/ctl {conf}"""
+    )
+    others = healing.look("postgresql", **OPTIONS)
+    assert others.own["diagnosis"]["state"] == "escalate", others.said
+    assert "is not what postgresql@15-standby.service runs" in why(others)
+
     healing.sh("systemctl stop postgresql@15-main")
     away = healing.run("postgresql", **OPTIONS)
     assert away.end == "escalate", away.said

@@ -54,15 +54,15 @@ put("/var/log/auth.log.4.gz", days=170, size=1024)
 with open("/var/log/syslog", "ab") as file:
     file.write(b"\1" * 8 * MB)
 os.unlink("/var/log/syslog")  # rsyslog writes on
-put("/var/tmp/upload")
-os.symlink("/srv/pos/sales", "/var/tmp/link")
+put("/opt/pos/tmp/upload")
+os.symlink("/srv/pos/sales", "/opt/pos/tmp/link")
 put("/srv/pos/sales", size=room()[0] - 4 * MB)
 avail, size = room()
 print(json.dumps({"goal": (avail + 37 * MB) / size}))
 """
 _STAY = (
-    "/var/log/pos/pos.log.1 /var/log/auth.log.4.gz /var/tmp/link /var/tmp/open /srv/pos/sales "
-    "/tmp/young"
+    "/var/log/pos/pos.log.1 /var/log/auth.log.4.gz /opt/pos/tmp/link /opt/pos/tmp/open "
+    "/srv/pos/sales /tmp/young"
 )
 
 
@@ -70,13 +70,27 @@ def a_full_disk(till: RestoreHost) -> Story:
     till.host.reset(disk_mb=_DISK)
     till.sh(
         "logger here; until grep -q here /var/log/syslog; do sleep 0.1; done; touch /tmp/young;"
+        "mkdir -p /opt/pos/tmp;"
         "systemd-run -q --unit holder"
-        " sh -c 'exec 3>/var/tmp/open; echo x >&3; exec sleep infinity';"
-        "until test -s /var/tmp/open; do sleep 0.1; done"
+        " sh -c 'exec 3>/opt/pos/tmp/open; echo x >&3; exec sleep infinity';"
+        "until test -s /opt/pos/tmp/open; do sleep 0.1; done"
     )
     goal = json.loads(till.sh(f"python3 - <<'END'\n{_FILL}\nEND"))["goal"]
-    options = {"mountpoint": "/", "free_share": goal, "temp_days": {"/tmp": 10, "/var/tmp": 0}}
+    rule = {"unit": "rsyslog.service", "how": "signal", "signal": "HUP"}
+    # A second's worth of days, in a folder that only the till's own software has.
+    options = {
+        "mountpoint": "/",
+        "free_share": goal,
+        "temp_days": {"/tmp": 10, "/opt/pos/tmp": 1e-5},
+        "reopen": [{**rule, "young": True}],
+    }
     before = till.sh(f"cd / && stat -c '%n %i %s' {_STAY}")
+
+    # What was deleted and is written still is for a person, unless the site says otherwise.
+    look = {"action": "disk", "variables": {"heal_look": True}}
+    looked = yield Repair(**look, options={**options, "reopen": [rule]})
+    assert looked.end == "looked", looked.said
+    assert "for a person to decide: /var/log/syslog (rsyslog.service, " in looked.reason
 
     healed = yield Repair(action="disk", options=options)
     assert healed.end == "repaired", healed.said
@@ -98,7 +112,7 @@ def a_full_disk(till: RestoreHost) -> Story:
     assert (healthy.end, healthy.changed) == ("healthy", False), healthy.said
 
     # Data grows on; what may go is not enough, and the reason names what takes the room.
-    till.sh("head -c 100000 /dev/zero > /var/tmp/last")
+    till.sh("head -c 100000 /dev/zero > /opt/pos/tmp/last")
     short = yield Repair(action="disk", options={**options, "free_share": 0.9})
     assert short.end == "not_well", short.said
     assert "old temporary files" in short.steps[-1]
@@ -113,7 +127,7 @@ def a_full_disk(till: RestoreHost) -> Story:
 
 def used_up_inodes(till: RestoreHost) -> Story:
     full = "for i in $(seq 400); do touch $i 2>/dev/null || break; done"
-    folders = [{"path": "/srv/small/sessions", "pattern": "[0-9]*", "days": 0}]
+    folders = [{"path": "/srv/small/sessions", "pattern": "[0-9]*", "days": 1e-5}]
     options = {"mountpoint": "/srv/small", "folders": folders}
     with mounted(till, "/srv/small", "size=8m,nr_inodes=300"):
         till.sh(f"mkdir /srv/small/sessions /srv/small/pos; cd /srv/small/sessions; {full}")

@@ -75,8 +75,9 @@ def test_a_look_says_what_would_be_done_and_touches_nothing(ward: Ward) -> None:
     assert (sick.own["reason"], sick.own["reason_zh"]) == ("it is sick", "状态：sick")
     assert sick.own["diagnosis"]["facts"] == {"said": "sick"}
     # Evidence is for whoever has to act; a host that is well has none.
-    assert sick.evidence == {"file": "sick password=***"}
-    assert (dead.evidence, well.evidence) == ({"file": "dead password=***"}, {})
+    # The host knows how long it may look: a look that hangs ends there as well.
+    assert sick.evidence == {"file": "sick password=***", "seconds of a look": "60.0"}
+    assert (dead.evidence["file"], well.evidence) == ("dead password=***", {})
     assert (ward.said(), ward.packs()) == (["sick", "well", "dead"], ["", "", ""])
 
 
@@ -132,7 +133,10 @@ def test_check_mode_an_act_without_end_and_a_word_of_an_older_controller(ward: W
     assert hung.own["undone"]["report"] == "restored"
     assert wrong.reason == "heal_epoch: a number is meant, not 'x'"
     ward.sh(ward.hosts[0], f"printf sick > {FILE}")
-    older = ward.run({"heal_epoch": 6}, {"heal_look": True}, {"heal_look": True})[0]
+    older, _undone, early = ward.run({"heal_epoch": 6}, {"heal_look": True}, {"how": "early"})
+    # Whose clock is a day ahead has nothing but old files.
+    assert (early.end, early.changed) == ("escalate", False), early.said
+    assert "s ahead of the controller's" in early.reason
     assert older.end == "failed", older.said
     assert older.reason.startswith("nothing was touched, no restore point: ")
     assert ward.said() == ["sick", "sickundone", "sick"]

@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.link_unit import UNIT, unit_text
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.dns_settings import DROP_IN
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.link_unit import (
+    UNIT,
+    programs,
+    unit_text,
+)
 from tests.e2e.heal_plays import Healed, Healing
-from tests.e2e.restore_host import RestoreHost
+from tests.e2e.restore_host import RestoreHost, until
 from tests.lab.fixtures import built
 from tests.lab.fleet import Lab, LabHost
 from tests.lab.software_layer import RESOLVED
@@ -116,6 +121,14 @@ def test_systemd_resolved_is_woken_and_given_servers(servers: LabHost, healing: 
     assert "192.0.2.7" in healing.sh(f"getent ahosts {NAMES[1]}")
     assert healing.sh("readlink /etc/resolv.conf").strip().endswith("stub-resolv.conf")
 
+    # Its own server is good again: what it was given goes.
+    healing.sh(f"sed -i s/127.0.0.99/{SECOND}/ {site}")
+    back = healing.run("dns", **DNS)
+    assert back.end == "repaired", back.said
+    assert back.steps == ["gave systemd-resolved.service its own servers back"]
+    assert healing.sh(f"test -e {DROP_IN} || echo gone").strip() == "gone"
+    assert "192.0.2.7" in healing.sh(f"getent ahosts {NAMES[1]}")
+
 
 # -- lines ---------------------------------------------------------------------------------------
 
@@ -187,10 +200,20 @@ def test_the_backup_takes_over_and_gives_back(lines: LabHost, healing: Healing) 
     healing.sh(MEND)
 
 
+WHOLE = {**LINES, "seconds": 1.0, "metric": 10, "table": "main", "dead_after": 300.0, "lease": 1e6}
+
+
+def _installed(lines: LabHost, **options: Any) -> str:
+    """The unit's file with these options; its programs are on the host."""
+    for path, text in programs().items():
+        lines.write(path, text)
+    return unit_text({**WHOLE, **options}, "/usr/bin/python3")
+
+
 def test_a_host_that_nobody_reaches_goes_back_by_itself(lines: LabHost) -> None:
     host = RestoreHost(host=lines)
     host.sh(f"rm -f /etc/systemd/system/{UNIT}; systemctl daemon-reload")
-    text = unit_text({**LINES, "metric": 10, "table": "main"})
+    text = _installed(lines)
     said = host.arm(
         {"kind": "unit", "name": UNIT, "after_restore": "leave"},
         then=f"cat > /etc/systemd/system/{UNIT} <<'END'\n{text}END\n"
@@ -202,3 +225,30 @@ def test_a_host_that_nobody_reaches_goes_back_by_itself(lines: LabHost) -> None:
     assert (record["outcome"], record["cause"]) == ("restored", "deadline"), record
     assert host.sh(WAY).strip() == "dev wan0"
     host.gone_quiet()
+
+
+CUT_BOTH = f"{BREAK}; ip netns exec isp nft add rule inet cut in iifname isp1 drop"
+FLUSH = "ip route flush default dev wan1 metric 10"
+
+
+def test_a_backup_that_was_confirmed_and_dies_later(lines: LabHost, healing: Healing) -> None:
+    """Switched and confirmed; then the backup dies, and only the line is mended: nobody could
+    reach the host over the backup to switch it back, and it goes back alone. A route that somebody
+    flushed comes back before."""
+    healing.sh(f"{MEND}; rm -f /var/lib/storewarden/heal/link.json")
+    healing.sh(BREAK)
+    over = healing.run("link", **LINES, dead_after=2, persistent=True)
+    assert over.end == "repaired", over.said
+    healing.sh(FLUSH)
+    until(lambda: "wan1" in healing.sh(WAY), "the route is put back")
+    healing.sh(CUT_BOTH)
+    healing.sh(f"{MEND}; ip netns exec isp nft add rule inet cut in iifname isp1 drop")
+    until(
+        lambda: healing.sh(f"systemctl is-active {UNIT}", check=False).strip() == "inactive",
+        "the unit has let go",
+    )
+    assert healing.sh(WAY).strip() == "dev wan0"
+    assert healing.sh(f"systemctl is-enabled {UNIT}", check=False).strip() == "disabled"
+    said = healing.sh(f"journalctl -u {UNIT} -o cat")
+    assert "the backup is dead, and the line answers" in said
+    healing.sh(MEND)

@@ -68,7 +68,7 @@ openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "
   -addext "subjectAltName=DNS:$NAME" -keyout "$2" -out /srv/ca/new.csr
 day() { date -u -d "$1" +%Y%m%d%H%M%SZ; }
 openssl ca -batch -notext -config /srv/ca/ca.cnf -in /srv/ca/new.csr -out "$1" \
-  -startdate "$(day '-90 days')" -enddate "$(day "$ENDS")"
+  -startdate "$(day '-900 days')" -enddate "$(day "$ENDS")"
 echo "the key is in $2"
 END
 chmod 0755 /etc/storewarden /etc/storewarden/renew.d /etc/storewarden/renew.d/store
@@ -124,6 +124,29 @@ def test_an_expired_certificate_is_renewed(healing: Healing) -> None:
     loose = healing.run("certificate", **{**CERTIFICATE, "days": 200})
     assert loose.end == "escalate", loose.said
     assert "/etc/storewarden/renew.d is not root's alone to write" in why(loose)
+
+
+_HANGS = f"""#!/bin/sh
+setsid sleep 98765 &
+echo yes > /run/hook-started
+: > {STORE}.crt
+sleep 98765
+"""
+
+
+@pytest.mark.full
+def test_a_hook_that_hangs_is_ended_with_all_that_it_started(healing: Healing) -> None:
+    """Before its undo puts the pair back: else what lives on would write over that."""
+    healing.sh("rm -rf /srv/ca")
+    healing.sh(_EXPIRED)
+    before = healing.sh(PAIR)
+    healing.host.write("/etc/storewarden/renew.d/hangs", _HANGS)
+    healing.sh("chmod 0755 /etc/storewarden/renew.d/hangs")
+    hung = healing.run("certificate", **{**CERTIFICATE, "hook": "hangs", "hook_seconds": 3})
+    assert hung.end == "failed", hung.said
+    assert healing.sh("cat /run/hook-started").strip() == "yes"
+    assert healing.sh("pgrep -f '[s]leep 98765' || echo none").strip() == "none"
+    assert healing.sh(PAIR) == before
 
 
 # -- nginx ---------------------------------------------------------------------------------------

@@ -25,7 +25,13 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / ".config/molecule/config.yml"
-_ROLES = sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/tasks/main.yml"))
+# What these fix is asked on real hosts by tests of their own (`test_fix_*`, `test_*_controls`), and
+# their scenarios take longest.
+_LONG = {"baseline_accounts", "baseline_mariadb", "baseline_network", "baseline_nginx"}
+_ROLES = [
+    pytest.param(name, marks=pytest.mark.full if name in _LONG else ())
+    for name in sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/tasks/main.yml"))
+]
 # Their phases are asked much closer in tests of their own; one of them shows that scenarios work.
 _PAYLOADS = [
     pytest.param(name, marks=() if name == "payload_config" else pytest.mark.full)

@@ -172,17 +172,21 @@ def a_host_that_never_comes_back_is_a_debt_and_is_restored_when_it_does(given: G
 @stage.scene(hosts=2, full=True, lasts=700)
 def a_store_that_stays_off_is_a_straggler_and_is_caught_up_with(given: Given) -> None:
     """The rollout is over for everybody else; the last store follows when its line is back."""
+    other, off = given.places
     for place in given.places:
         place.hold()
-    going = given.chain.begin("v2", *given.places, stragglers={"share": "100%"}, coverage="1%")
-    canary, later = going.canary, going.later
-    later.host.cut()
-    canary.go()
-    assert came(lambda: going.host(later).tries >= 3), going.story()
-    going.sees(later, HostState.OFFLINE_UNTOUCHED)
+    off.host.cut()
+    lanes = {"share": "100%"}
+    going = given.chain.begin(
+        "v2", *given.places, waves=["2 stores"], stragglers=lanes, coverage="1%"
+    )
+    other.go()
+    assert came(lambda: going.host(off).tries >= 3), going.story()
+    going.sees(off, HostState.OFFLINE_UNTOUCHED)
+    going.sees(other, HostState.AT_TARGET, HostState.FINAL)
     assert going.now.rollback is None
-    later.host.mend()
-    later.go()
+    off.host.mend()
+    off.go()
     going.comes_to(RolloutState.COMPLETED, patience=2 * LONG)
     going.completed()
-    assert (canary.begun, later.begun) == (["v2"], ["v2"])
+    assert (other.begun, off.begun) == (["v2"], ["v2"])

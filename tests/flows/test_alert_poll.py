@@ -66,6 +66,34 @@ def test_what_is_gone_for_three_minutes_is_over(place: Place) -> None:
     assert (told.signal, told.ends_at) == (Signal.RESOLVED, NOW + 3 * MINUTE)
 
 
+def test_what_was_called_over_and_fires_there_is_told_again(place: Place) -> None:
+    place.source.alerts = [alert("a")]
+    place.inbox.receive(delivery(alert("a")), NOW)
+    place.inbox.receive(delivery(alert("a", signal=Signal.RESOLVED)), NOW)
+    place.polls()
+    assert place.firing() == {"a"}
+
+
+def test_while_too_many_wait_nothing_new_is_taken(place: Place) -> None:
+    place.inbox.receive(delivery(alert("gone")), NOW)
+    place.source.alerts = [alert("a")]
+    place.inbox.extra = 10_001
+    place.polls(4)
+    assert place.firing() == set(), "what is over is taken all the same"
+    place.inbox.extra = 0
+    place.polls()
+    assert place.firing() == {"a"}
+
+
+def test_what_was_found_is_decided_about_at_once() -> None:
+    woken, source = list[str](), MemorySource(name="shop", alerts=[alert("a")])
+    parts = PollParts(source=source, inbox=MemoryInbox(), decides=lambda: woken.append("healing"))
+    duty = AlertPoll(parts)
+    duty.tick(NOW)
+    duty.tick(NOW + MINUTE)
+    assert woken == ["healing"]
+
+
 def test_an_alertmanager_that_was_restarted_ends_nothing(place: Place) -> None:
     """It knows nothing until it is told again."""
     place.inbox.receive(delivery(alert("a")), NOW)
@@ -156,15 +184,26 @@ def test_what_was_left_out_is_asked_for_at_once_where_that_is_possible() -> None
     assert woken == ["alerts:shop"]
 
 
-def test_of_too_many_those_that_fire_are_kept_first() -> None:
+def test_of_very_many_all_are_kept_those_that_fire_first() -> None:
+    """Whoever cannot be asked has no other way to say them again."""
     woken, inbox = Woken(), MemoryInbox()
     over = [alert(f"o{number}", signal=Signal.RESOLVED) for number in range(400)]
     on = [alert(f"f{number}") for number in range(300)]
     taken = intake(inbox, woken, Said(*over, *on, missing=7)).take("shop", b"")
-    assert len(taken.received.new) == 500
-    assert taken.delivery.missing == 207
+    assert len(taken.received.new) == 700
+    assert taken.delivery.missing == 7
+    assert [len(each.alerts) for each in inbox.deliveries] == [500, 200]
     assert len(inbox.firing("shop")) == 300
     assert woken == ["alerts:shop"]
+
+
+def test_of_very_many_the_end_of_one_alert_is_not_turned_round() -> None:
+    woken, inbox = Woken(), MemoryInbox()
+    filler = [alert(f"f{number}") for number in range(600)]
+    both = (alert("a"), replace(alert("a"), signal=Signal.RESOLVED))
+    intake(inbox, woken, Said(*both, *filler)).take("shop", b"")
+    assert "a" not in {each.fingerprint for each in inbox.firing("shop")}
+    assert len(inbox.firing("shop")) == 600
 
 
 def test_above_the_backlog_only_what_is_over_is_taken() -> None:

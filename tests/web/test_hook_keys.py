@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
 
 from storewarden.config.healing import AuthConfig, SourceConfig
+from storewarden.ports.secrets import Secret
 from storewarden.testing.conformance_alerts import NOW
 from storewarden.testing.ledger import ManualClock
 from storewarden.testing.secrets import MemorySecrets
@@ -95,3 +97,41 @@ def test_an_admission_shows_no_key() -> None:
 @pytest.mark.parametrize("token", ["", " ", "ä" * 20, "n" * 20 + "n", "N" * 20])
 def test_nearly_right_is_wrong(token: str) -> None:
     assert Place().entry(token) is Entry.CLOSED
+
+
+def test_a_vault_that_is_slow_holds_up_nobody_but_who_asks_it() -> None:
+    """Strangers' requests must not take all threads of the service."""
+    place = Place()
+    assert place.entry("n" * 20) is Entry.OPEN
+    place.clock.advance(A_WHILE)
+    slow = _SlowSecrets(place.secrets)
+    keys = HookKeys({"shop": SourceConfig(kind="generic", auth=AUTH)}, slow, place.clock)
+    header = [(b"authorization", b"Bearer " + b"n" * 20)]
+    slow.open.set()
+    assert keys.admit("shop", header).entry is Entry.OPEN
+    slow.open.clear()
+    place.clock.advance(A_WHILE)
+    reader = threading.Thread(target=keys.admit, args=("shop", header))
+    reader.start()
+    try:
+        assert slow.asked.wait(30)
+        assert keys.admit("shop", header).entry is Entry.OPEN, "judged by what is known"
+    finally:
+        slow.open.set()
+        reader.join(30)
+    assert not reader.is_alive()
+
+
+class _SlowSecrets:
+    """Answers when ``open`` is set; ``asked`` as soon as somebody waits for it."""
+
+    def __init__(self, kept: MemorySecrets) -> None:
+        self._kept = kept
+        self.open, self.asked = threading.Event(), threading.Event()
+
+    def read(self, reference: str) -> Secret:
+        """The secret, late."""
+        if not self.open.is_set():
+            self.asked.set()
+        assert self.open.wait(30)
+        return self._kept.read(reference)

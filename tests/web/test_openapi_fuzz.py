@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from tests.amount import examples
 from tests.e2e.change_service import token_for
 from tests.web.hook_place import OWN_KEY, Hooked, bearer, hooked, lay_out_hooks, signed
+from tests.web.incident_scenes import incident
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,25 @@ def test_no_operation_answers_with_a_fault(
     ours = [each for each in operations if not each.path.startswith("/hooks/")]
     case = data.draw(data.draw(st.sampled_from(ours)).as_strategy())
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"s{next(KEYS)}"}
+    answer = case.call(base_url=service.url, headers=headers)
+    assert answer.status_code != 500, (case.operation.label, answer.text)
+
+
+@settings(FUZZ, max_examples=examples(60))
+@given(data=st.data())
+def test_no_word_about_an_incident_that_is_there_answers_with_a_fault(
+    service: Hooked, operations: list[Any], token: str, data: st.DataObject
+) -> None:
+    """Of numbers that are made up none is an incident's, so half of them are one's here."""
+    numbers = [each.number for each in service.site.ledger.incidents.open_ones()]
+    if not numbers:
+        numbers = [incident(service.site.ledger, datetime.now(UTC), name=f"rule:x@{next(KEYS)}")]
+    ours = [each for each in operations if "/incidents/{number}" in each.path]
+    assert len(ours) == 6
+    case = data.draw(data.draw(st.sampled_from(ours)).as_strategy())
+    if data.draw(st.booleans()):
+        case.path_parameters = {"number": numbers[-1]}
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"i{next(KEYS)}"}
     answer = case.call(base_url=service.url, headers=headers)
     assert answer.status_code != 500, (case.operation.label, answer.text)
 

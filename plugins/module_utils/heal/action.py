@@ -8,6 +8,7 @@ itself, and only what its diagnosis named. The judgement is pure: a role's cases
 
 from __future__ import annotations
 
+import signal
 from typing import Any, NamedTuple
 
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
@@ -66,10 +67,22 @@ class HealError(Exception):
         self.reason_zh = reason_zh
 
 
+class TooLate(BaseException):
+    """The phase's time is over. No Exception: who catches what goes wrong with one of many units
+    must not catch this, or the work goes on after the controller has given the host away."""
+
+
+def time_left() -> float:
+    """Seconds until this phase has to end; infinite where nobody has set a limit."""
+    left = signal.getitimer(signal.ITIMER_REAL)[0]
+    return left if left > 0 else float("inf")
+
+
 class Action:
     """One kind of repair. ``options`` is what the role's variables came to, without the prefix."""
 
     name = ""
+    judges_ages = False  # of files or jobs, so that a wrong clock would make it do harm
 
     def facts(self, host: Host, options: dict[str, Any]) -> dict[str, Any]:
         """What the host looks like, as JSON data. Changes nothing."""

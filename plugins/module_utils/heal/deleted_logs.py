@@ -3,37 +3,45 @@
 """Logs that somebody deleted while a service still writes to them: no name, but all their room.
 
 Only services that the site names are told to reopen their logs, each in its own way. Emptying
-such a file directly is for those that know no way, and only below a folder of logs.
+such a file directly is for those that know no way, and only below a folder of logs. What a number
+stands for is the process's own to change at any time, so a file is judged and emptied through one
+descriptor of ours.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import signal
 import stat
 import time
 from typing import Any, Iterator, NamedTuple
 
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.safe_files import (
-    inside,
-    mount_at,
+from ansible_collections.storewarden.ops.plugins.module_utils.heal import processes
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.open_files import (
+    local_mounts,
+    mount_of_open,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.safe_files import inside
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import mount_at
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 WAYS = ("signal", "reload", "truncate")
 _GONE = " (deleted)"
 _SIGNALS = ("HUP", "USR1", "USR2")
-_UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
 _PATIENCE = 10.0  # seconds that a service is given to let go of its old file
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
-def rule_of(rules: Any, unit: str) -> dict[str, str] | None:
-    """The rule ``{unit, how, signal?}`` for a unit, as the site gave it; None without one."""
+def rule_of(rules: Any, unit: str) -> dict[str, Any] | None:
+    """The rule ``{unit, how, signal?, young?}`` for a unit, as the site gave it; None without
+    one. ``young``: what was deleted may go however young it is."""
     for one in rules:
         if one.get("unit") == unit and one.get("how") in WAYS:
-            return {"unit": unit, "how": one["how"], "signal": one.get("signal") or "HUP"}
+            return {
+                "unit": unit, "how": one["how"], "signal": one.get("signal") or "HUP",
+                "young": one.get("young") is True,
+            }  # fmt: skip
     return None
 
 
@@ -52,15 +60,19 @@ def place_of(root: str, mountpoint: str) -> Place:
     return Place(os.stat(there).st_dev, mount_at(root, mountpoint), os.statvfs(there).f_fsid)
 
 
-def deleted(folders: Any, place: Place) -> Iterator[dict[str, Any]]:
-    """``{pid, fd, started, unit, path, size, inode}`` of each file below ``folders`` on this
-    filesystem that has no name any more and is still open for writing."""
+def deleted(folders: Any, place: Place, data: Any = ()) -> Iterator[dict[str, Any]]:
+    """``{pid, fd, started, unit, path, size, device, inode, written}`` of each file below
+    ``folders`` on this filesystem that has no name any more and is still open for writing; none
+    that lay in ``data``."""
+    local = local_mounts()
     for name in os.listdir("/proc"):
         if name.isdigit():
-            yield from _of(int(name), folders, place)
+            for one in _of(int(name), folders, place, local):
+                if not inside(one["path"], data):
+                    yield one
 
 
-def _of(pid: int, folders: Any, place: Place) -> Iterator[dict[str, Any]]:
+def _of(pid: int, folders: Any, place: Place, local: dict[int, str]) -> Iterator[dict[str, Any]]:
     folder = "/proc/{0}/fd".format(pid)
     try:
         numbers = os.listdir(folder)
@@ -70,6 +82,8 @@ def _of(pid: int, folders: Any, place: Place) -> Iterator[dict[str, Any]]:
         try:
             target = os.readlink("{0}/{1}".format(folder, number))
             if not target.endswith(_GONE) or not inside(target[: -len(_GONE)], folders):
+                continue
+            if mount_of_open("/proc", pid, number) not in local:
                 continue
             info = os.stat("{0}/{1}".format(folder, number))
             opened = _fdinfo(pid, number)
@@ -86,7 +100,9 @@ def _of(pid: int, folders: Any, place: Place) -> Iterator[dict[str, Any]]:
             "unit": unit_of(pid),
             "path": target[: -len(_GONE)],
             "size": info.st_blocks * 512,
+            "device": info.st_dev,
             "inode": info.st_ino,
+            "written": info.st_mtime,
         }
 
 
@@ -119,35 +135,62 @@ def started(pid: int) -> str:
 
 
 def unit_of(pid: int) -> str:
-    """The service that a process belongs to; empty for none."""
+    """The service of the system that a process belongs to; empty for none."""
     try:
         with open("/proc/{0}/cgroup".format(pid), encoding="utf-8") as file:
-            found = _UNIT.findall(file.read())
+            return service_of(file.read())
     except OSError:
         return ""
-    return str(found[-1]) if found else ""
+
+
+def service_of(cgroup: str) -> str:
+    """As ``unit_of``, of a /proc/PID/cgroup. A user may name a service as they like, so one below
+    a user's own manager counts for nothing."""
+    found = processes.unit_of(cgroup)
+    return found if found.endswith(".service") and not found.startswith("user@") else ""
 
 
 def still(one: dict[str, Any], place: Place) -> bool:
     """Whether it is the same process with the same deleted file."""
     if started(one["pid"]) != one["started"] or unit_of(one["pid"]) != one["unit"]:
         return False
+    if mount_of_open("/proc", one["pid"], str(one["fd"])) not in local_mounts():
+        return False
     try:
         info = os.stat(_link(one))
         opened = _fdinfo(one["pid"], one["fd"])
     except OSError:
         return False
-    deleted_still = info.st_nlink == 0 and info.st_ino == one["inode"]
-    return deleted_still and _lies(info, opened, place)
+    return _same(one, info) and _lies(info, opened, place)
 
 
-def let_go(host: Host, one: dict[str, Any], rule: dict[str, str], place: Place) -> str:
+def _same(one: dict[str, Any], info: os.stat_result) -> bool:
+    """Whether that is the deleted file that was diagnosed."""
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink != 0:
+        return False
+    return info.st_ino == one["inode"] and info.st_dev == one["device"]
+
+
+def emptied(one: dict[str, Any]) -> bool:
+    """Empty the deleted file itself, and no other that stands under its number by now."""
+    with contextlib.suppress(OSError):
+        # No O_TRUNC: nothing happens to a file before it is known to be the right one.
+        descriptor = os.open(_link(one), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if _same(one, os.fstat(descriptor)):
+                os.ftruncate(descriptor, 0)
+                return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def let_go(host: Host, one: dict[str, Any], rule: dict[str, Any], place: Place) -> str:
     """Have the service give the room back; what was done in a few words, empty when nothing."""
     if not still(one, place):
         return ""
     if rule["how"] == "truncate":
-        os.truncate(_link(one), 0)
-        return "emptied"
+        return "emptied" if emptied(one) else ""
     if rule["how"] == "reload":
         done = host.run(["systemctl", "reload", rule["unit"]], 60.0)
         said = "reloaded" if done.code == 0 else ""
@@ -159,7 +202,7 @@ def let_go(host: Host, one: dict[str, Any], rule: dict[str, str], place: Place) 
     return said
 
 
-def _signalled(host: Host, rule: dict[str, str]) -> str:
+def _signalled(host: Host, rule: dict[str, Any]) -> str:
     if rule["signal"] not in _SIGNALS:
         return ""
     asked = host.run(["systemctl", "show", "-p", "MainPID", "--value", rule["unit"]], 20.0)

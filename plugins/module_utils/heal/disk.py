@@ -8,6 +8,7 @@ What was freed is what the filesystem itself says before and after each step.
 
 from __future__ import annotations
 
+import fnmatch
 import heapq
 import time
 from typing import Any, Iterator
@@ -18,6 +19,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
     Evidence,
     Finding,
     Step,
+    time_left,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.deleted_logs import (
     deleted,
@@ -29,10 +31,18 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.disk_plan imp
     judged,
     rotated,
 )
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.journal_files import archived
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.journal_files import (
+    REMOTE,
+    archived,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.log_forwarding import (
     only_in_journal,
     sent,
+    uploaded,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.open_files import (
+    in_use,
+    open_now,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.room import (
     biggest,
@@ -48,17 +58,29 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.safe_files im
     Found,
     files,
     forbidden,
-    mount_at,
-    open_now,
     remove,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tmpfiles_rules import (
+    kept,
+    stays,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import (
+    Bounds,
+    mount_at,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 _MOST = 400  # files of one kind that one repair looks at, the largest first
-_CACHES = (
-    ("apt-get", ["apt-get", "clean"], "/var/cache/apt/archives"),
-    ("dnf", ["dnf", "-q", "clean", "packages"], "/var/cache/dnf"),
-)
+_LOOK_SECONDS = 60.0  # for finding what may go; the largest are looked for afterwards
+_LEAST = 20.0  # seconds of its time that act keeps for saying what it did
+# What the tool's own command removes, and nothing else: an index that stays is no room to gain.
+_CACHES: tuple[tuple[str, list[str], str, str], ...] = (
+    ("apt-get", ["apt-get", "clean"], "/var/cache/apt/archives", "*.deb"),
+    ("dnf", ["dnf", "-q", "--setopt=exit_on_lock=1", "clean", "packages"], "/var/cache/dnf",
+     "*/packages/*.rpm"),
+    ("dnf", ["dnf", "-q", "--setopt=exit_on_lock=1", "clean", "packages"], "/var/cache/libdnf5",
+     "*/packages/*.rpm"),
+)  # fmt: skip
 
 OPTIONS: dict[str, Any] = {
     "mountpoint": {"type": "str", "required": True},
@@ -85,6 +107,7 @@ class Disk(Action):
     """Free room on one filesystem."""
 
     name = "disk"
+    judges_ages = True
 
     def facts(self, host: Host, options: dict[str, Any]) -> dict[str, Any]:
         place = options["mountpoint"]
@@ -93,8 +116,8 @@ class Disk(Action):
         seen = room(host, place)
         facts: dict[str, Any] = {
             "mounted": True, "now": time.time(), "avail": seen.avail, "size": seen.size,
-            "sent": False, "only_in_journal": True, "cache": {}, "journal": [], "logs": [],
-            "deleted": [], "temp": [],
+            "sent": False, "uploaded": False, "only_in_journal": True, "cache": {},
+            "journal": [], "logs": [], "deleted": [], "temp": [],
         }  # fmt: skip
         if seen.free_share < float(options["free_share"]):
             facts.update(_candidates(host, options))
@@ -113,7 +136,7 @@ class Disk(Action):
     def act(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> list[Step]:
         done = []
         for step in diagnosis.plan["steps"]:
-            if _enough(host, diagnosis):
+            if _enough(host, diagnosis) or time_left() < _LEAST:
                 break
             before = room(host, diagnosis.plan["mountpoint"]).avail
             en, zh = _DOES[step["kind"]](host, diagnosis, step)
@@ -142,42 +165,42 @@ class Disk(Action):
 
 def _candidates(host: Host, options: dict[str, Any]) -> dict[str, Any]:
     """What lies on the filesystem and might go, by kind; its age is judged later."""
-    place = options["mountpoint"]
-    where = place_of(host.root, place)
-    mount = where.mount
-    data = options["data"]
-    used = open_now()
+    where = place_of(host.root, options["mountpoint"])
+    data, central = options["data"], options["central_logs"]
+    used, bounds, exempt = open_now(), Bounds(_LOOK_SECONDS), kept(host)
+
+    def unused(folders: Any) -> Iterator[Found]:
+        for folder in folders:
+            if forbidden(folder, data):
+                continue
+            for one in files(host.root, folder.rstrip("/"), where.mount, data, bounds):
+                if not in_use(used, one.device, one.inode):
+                    yield one
+
     logs = [one for one in options["log_folders"] if not forbidden(one, data)]
-    temp = [one for one in options["temp_days"] if not forbidden(one, data)]
     return {
-        "sent": options["central_logs"] and sent(host),
+        "sent": central and sent(host),
+        "uploaded": central and uploaded(host, time.time()),
         "only_in_journal": only_in_journal(host),
-        "cache": _cache(host, mount),
+        "cache": _cache(host, where.mount, bounds),
         "journal": [
             dict(_entry(found), newest=newest)
-            for found, newest in archived(host.root, mount)
-            if (found.device, found.inode) not in used
+            for found, newest in archived(host.root, where.mount, data)
+            if not in_use(used, found.device, found.inode)
         ],
-        "logs": _entries(one for one in _all(host, logs, mount, data) if _log(one, used)),
-        "deleted": list(deleted(logs, where)),
+        "logs": _entries(one for one in unused(logs) if rotated(one.path)),
+        "deleted": list(deleted(logs, where, (*data, REMOTE))),
         "temp": _entries(
-            one for one in _all(host, temp, mount, data) if (one.device, one.inode) not in used
+            one for one in unused(options["temp_days"]) if not stays(one.path, exempt)
         ),
     }
 
 
-def _log(one: Found, used: Any) -> bool:
-    return rotated(one.path) and (one.device, one.inode) not in used
-
-
-def _all(host: Host, folders: list[str], mount: int, data: Any) -> Iterator[Found]:
-    for folder in folders:
-        yield from files(host.root, folder.rstrip("/"), mount, data)
-
-
 def _entries(found: Iterator[Found]) -> list[dict[str, Any]]:
-    most = heapq.nlargest(_MOST, {one.path: one for one in found}.values(), lambda one: one.size)
-    return [_entry(one) for one in most if one.size]
+    """The largest; one that two folders lead to counts once."""
+    most = heapq.nlargest(2 * _MOST, found, lambda one: one.size)
+    by_path = {one.path: one for one in most if one.size}
+    return [_entry(one) for one in list(by_path.values())[:_MOST]]
 
 
 def _entry(found: Found) -> dict[str, Any]:
@@ -187,9 +210,12 @@ def _entry(found: Found) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cache(host: Host, mount: int) -> dict[str, Any]:
-    for tool, argv, folder in _CACHES:
-        size = sum(one.size for one in files(host.root, folder, mount)) if host.has(tool) else 0
+def _cache(host: Host, mount: int, bounds: Bounds) -> dict[str, Any]:
+    for tool, argv, folder, pattern in _CACHES:
+        if not host.has(tool):
+            continue
+        found = files(host.root, folder, mount, (), bounds)
+        size = sum(one.size for one in found if fnmatch.fnmatchcase(one.path, pattern))
         if size:
             return {"argv": argv, "folder": folder, "bytes": size}
     return {}
@@ -210,7 +236,7 @@ def _remove_files(host: Host, diagnosis: Diagnosis, step: dict[str, Any]) -> tup
     mount = mount_at(host.root, diagnosis.plan["mountpoint"])
     used, gone, tried = open_now(), 0, 0
     for one in step["files"]:
-        if _enough(host, diagnosis):
+        if _enough(host, diagnosis) or time_left() < _LEAST:
             break
         tried += 1
         gone += remove(host.root, one, mount, used)
@@ -225,7 +251,7 @@ def _let_logs_go(host: Host, diagnosis: Diagnosis, step: dict[str, Any]) -> tupl
     place = place_of(host.root, diagnosis.plan["mountpoint"])
     said = []
     for one in step["open"]:
-        if _enough(host, diagnosis):
+        if _enough(host, diagnosis) or time_left() < _LEAST:
             break
         what = let_go(host, one, one["rule"], place)
         said.append("{0} of {1}: {2}".format(one["path"], one["unit"], what or "gone already"))

@@ -9,10 +9,12 @@ are asked: by ICMP echo or by a TCP connection, with the socket bound to the lin
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 _BIND = getattr(socket, "SO_BINDTODEVICE", 25)  # Linux; not named before Python 3.13 everywhere
@@ -28,14 +30,51 @@ class Line(NamedTuple):
 
 
 def rounds(line: Line, count: int, seconds: float, between: float = _BETWEEN) -> list[bool]:
-    """``count`` rounds over all targets, one after the other; a round is good when any target
-    answered in ``seconds``: one dead target is no dead line."""
-    found = []
+    """``count`` rounds, one after the other; a round is good when any target answered in
+    ``seconds``: one dead target is no dead line. A round takes two times ``seconds`` at most,
+    however many targets are dead."""
+    found: list[bool] = []
+    first = line.targets[0] if line.targets else ""
     for number in range(count):
         if number:
             time.sleep(between)
-        found.append(any(_reached(line.device, target, seconds) for target in line.targets))
+        answered = _first_to_answer(line, first, seconds)
+        first = answered or first
+        found.append(bool(answered))
     return found
+
+
+def _first_to_answer(line: Line, first: str, seconds: float) -> str:
+    """The one that answered last time is asked before the others, which are asked at once."""
+    if first and _reached(line.device, first, seconds):
+        return first
+    others = [one for one in line.targets if one != first]
+    if not others:
+        return ""
+    with ThreadPoolExecutor(max_workers=len(others)) as pool:
+        said = list(pool.map(lambda one: _reached(line.device, one, seconds), others))
+    return next((one for one, good in zip(others, said) if good), "")  # noqa: B905 - Python 3.9
+
+
+def target_problem(target: str) -> str:
+    """Why nobody should judge a line by this target, or nothing. A name would die with the name
+    servers, and switch lines; an echo is asked over IPv4 alone."""
+    address, port = parted(target)
+    try:
+        version = ipaddress.ip_address(address).version
+    except ValueError:
+        return "{0!r} is no address".format(target)
+    if version == 6 and port is None:
+        return "{0!r} is asked by ICMP, and that is done over IPv4 alone".format(target)
+    return ""
+
+
+def parted(target: str) -> tuple[str, int | None]:
+    """Address and port of a target; no port means an echo."""
+    address, _colon, port = target.rpartition(":")
+    if port.isdigit() and address and (":" not in address or address.startswith("[")):
+        return address.strip("[]"), int(port)
+    return target, None
 
 
 def told(results: list[bool]) -> dict[str, Any]:
@@ -54,11 +93,11 @@ def told(results: list[bool]) -> dict[str, Any]:
 
 
 def _reached(device: str, target: str, seconds: float) -> bool:
-    address, _colon, port = target.rpartition(":")
+    address, port = parted(target)
     try:
-        if port.isdigit() and address and (":" not in address or address.startswith("[")):
-            return _by_tcp(device, address.strip("[]"), int(port), seconds)
-        return _by_echo(device, target, seconds)
+        if port is not None:
+            return _by_tcp(device, address, port, seconds)
+        return _by_echo(device, address, seconds)
     except OSError:
         return False
 

@@ -4,7 +4,8 @@
 
 A file counts as left behind only when nobody holds a lock on it or has it open, its process is gone
 (or is another program that began after the file was written), and it is old enough. Everything
-that cannot be told counts as in use.
+that cannot be told counts as in use. Whose folder it lies in may swap it while it is looked at: so
+it is opened once from its folder, judged as what was opened, and removed from that very folder.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import glob
 import os
 import stat
 import time
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 from ansible_collections.storewarden.ops.plugins.module_utils.heal import (
     file_holders,
@@ -32,8 +33,12 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
     HealError,
     Step,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.mount_tables import type_of
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.open_files import elsewhere
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import opened
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.unit_rules import (
     DOWN,
+    No,
     kept_down,
     not_allowed,
 )
@@ -50,9 +55,13 @@ OPTIONS: dict[str, Any] = {
 # Locks of package databases and of data: removing one of a live program destroys what it guards.
 _NEVER = (
     *("/var/lib/dpkg/*", "/var/lib/apt/*", "/var/cache/apt/*", "/var/lib/rpm/*", "/usr/*"),
-    *("/var/lib/storewarden/*", "/etc/*", "/boot/*", "/proc/*", "/sys/*", "/dev/*"),
+    *("/var/cache/dnf/*", "/var/lib/dnf/*", "/var/cache/libdnf5/*", "/run/dnf*", "/run/yum*"),
+    *("/run/zypp*", "/run/rpm*", "/var/run/dnf*", "/var/run/yum*", "/var/run/zypp*"),
+    *("/var/lib/storewarden/*", "/etc/*", "/boot/*", "/proc/*", "/sys/*", "/dev/*", "/root/*"),
     *("*/postmaster.pid", "*/mongod.lock", "*.ibd", "*/ibdata*", "*/aria_log_control"),
 )
+# A process in a container has another number there than here.
+_CONTAINERS = ("docker-*", "podman-*", "container-*", "libpod-*", "crio-*", "systemd-nspawn@*")
 _MOST = 20  # files that one run looks at
 _LARGEST = 4096  # bytes; a lock file holds a number, not data
 _CLOCK = 2.0  # seconds by which a process may seem to have begun after the file that it wrote
@@ -63,11 +72,11 @@ class Lockfile(Action):
     """Remove lock files that were left behind, and start the unit that they blocked."""
 
     name = "lockfile"
+    judges_ages = True
 
     def facts(self, host: Host, options: dict[str, Any]) -> dict[str, Any]:
         unit = systemd_units.full_name(options["unit"])
-        found = [one for pattern in options["paths"] for one in glob.glob(host.at(pattern))]
-        paths = sorted({_plain(one)[len(host.root) :] for one in found})
+        paths = sorted({one for pattern in options["paths"] for one in _matching(host, pattern)})
         return {
             "unit": systemd_units.unit_facts(host, unit, options["minutes"]),
             "files": [one for path in paths[:_MOST] for one in _file(host, path)],
@@ -92,7 +101,7 @@ class Lockfile(Action):
                 "{0} is {1}: nothing keeps it from running".format(name, unit["active"]),
                 "{0} 状态为 {1}，未被锁文件阻塞".format(name, unit["active"]),
             )
-        no = not_allowed(name, [], all_when_empty=True) or kept_down(unit)
+        no = _container(name) or not_allowed(name, [], all_when_empty=True) or kept_down(unit)
         if no is not None:
             return no.diagnosis()
         judged = [(one, _in_use(one, options)) for one in facts["files"]]
@@ -116,10 +125,6 @@ class Lockfile(Action):
             "{0} is {1}; left behind: {2}".format(name, unit["active"], names),
             "{0} 状态为 {1}；残留锁文件：{2}".format(name, unit["active"], names_zh),
             {"unit": name, "files": [{key: one[key] for key in _IDENTITY} for one in stale]},
-            (
-                *({"kind": "file", "path": one["path"]} for one in stale),
-                {"kind": "unit", "name": name, "after_restore": "leave"},
-            ),
         )
 
     def act(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> list[Step]:
@@ -136,12 +141,18 @@ class Lockfile(Action):
             )
         steps = []
         for one in wanted:
-            os.unlink(host.at(one["path"]))
+            if not _removed(host, one):
+                continue
             steps.append(
                 Step(
                     "removed {0} of process {1}, which is gone".format(one["path"], one["pid"]),
                     "已删除 {0}（所属进程 {1} 已不存在）".format(one["path"], one["pid"]),
                 )
+            )
+        if not steps:
+            raise HealError(
+                "the lock files were changed while they were looked at; nothing was removed",
+                "锁文件在检查期间发生变化；未删除任何文件",
             )
         unit = diagnosis.plan["unit"]
         systemd_units.restart(host, unit, True, _ACT_SECONDS)
@@ -158,7 +169,31 @@ class Lockfile(Action):
         )
 
 
+def _container(name: str) -> Optional[No]:
+    if not systemd_units.matches(name, _CONTAINERS):
+        return None
+    return No(
+        "{0} is a container, where processes have numbers of their own".format(name),
+        "{0} 是容器，其进程号与主机不同".format(name),
+    )
+
+
 _IDENTITY = ("path", "ino", "mtime", "pid")  # by which act knows that it is the same file
+
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _matching(host: Host, pattern: str) -> Iterator[str]:
+    """Paths of the host that a pattern names, by the real names of their folders. On a filesystem
+    of another machine nothing is looked for: a process there has no number here."""
+    fixed = pattern.partition("*")[0].partition("?")[0].partition("[")[0]
+    if elsewhere(type_of(host, os.path.dirname(fixed))):
+        return
+    for one in glob.glob(host.at(pattern)):
+        real = _plain(one)[len(host.root) :]
+        if not elsewhere(type_of(host, real)):
+            yield real
 
 
 def _plain(path: str) -> str:
@@ -168,16 +203,28 @@ def _plain(path: str) -> str:
 
 def _file(host: Host, path: str) -> list[dict[str, Any]]:
     """What is known of one file; nothing when it is gone, or is no plain file."""
-    place = host.at(path)
+    folder, name = os.path.split(path)
     try:
-        seen = os.lstat(place)
-        if not stat.S_ISREG(seen.st_mode):
-            return []
-        with open(place, "rb") as stream:
-            head = stream.read(_LARGEST).decode("utf-8", "replace")
+        outer = opened(host.root, folder)
+        try:
+            descriptor = os.open(name, _READ, dir_fd=outer)
+        finally:
+            os.close(outer)
     except OSError:
         return []
-    pid = pid_in(head)
+    try:
+        return _known(host, path, descriptor)
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
+def _known(host: Host, path: str, descriptor: int) -> list[dict[str, Any]]:
+    seen = os.fstat(descriptor)
+    if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
+        return []
+    pid = pid_in(os.pread(descriptor, _LARGEST, 0).decode("utf-8", "replace"))
     return [
         {
             "path": path,
@@ -186,10 +233,30 @@ def _file(host: Host, path: str) -> list[dict[str, Any]]:
             "size": seen.st_size,
             "age": round(max(0.0, time.time() - seen.st_mtime), 1),
             "pid": pid,
-            "holders": file_holders.holders(host, place),
+            "holders": file_holders.holders(host, descriptor),
             **_owner(host, pid),
         }
     ]
+
+
+def _removed(host: Host, one: dict[str, Any]) -> bool:
+    """Remove the file that was judged, and none that stands in its place by now."""
+    folder, name = os.path.split(one["path"])
+    try:
+        outer = opened(host.root, folder)
+    except OSError:
+        return False
+    try:
+        seen = os.stat(name, dir_fd=outer, follow_symlinks=False)
+        same = seen.st_ino == one["ino"] and round(seen.st_mtime, 3) == one["mtime"]
+        if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1 or not same:
+            return False
+        os.unlink(name, dir_fd=outer)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(outer)
 
 
 def _owner(host: Host, pid: int) -> dict[str, Any]:

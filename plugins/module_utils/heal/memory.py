@@ -35,6 +35,7 @@ OPTIONS: dict[str, Any] = {
     "below": {"type": "float", "default": 10.0},
     "enough": {"type": "float", "default": 15.0},
     "busy_check": {"type": "list", "elements": "str", "default": []},
+    "always_idle": {"type": "list", "elements": "str", "default": []},
     "max_restarts": {"type": "int", "default": 3},
     "minutes": {"type": "float", "default": 10.0},
     "settle": {"type": "float", "default": 5.0},
@@ -81,7 +82,7 @@ class Memory(Action):
             "{pid} {0} {1} {unit} {command}".format(one["pss"] // _MIB, one["rss"] // _MIB, **one)
             for one in sorted(facts["processes"], key=lambda one: -one["pss"])
         ]
-        units = ["UNIT PSS-MiB"] + [
+        units = ["UNIT PSS-MiB (of the {0} largest processes)".format(_ASKED)] + [
             "{0} {1}".format(name, size // _MIB) for name, size in facts["units"].items()
         ]
         return (
@@ -207,7 +208,16 @@ def _not_restarted(
     if no is not None:
         return "{0} ({1} MiB)".format(no.en, size), "{0}（{1} MiB）".format(no.zh, size)
     busy = facts["busy"]
-    if busy is not None and busy["code"] != 0:
+    if matches(name, options.get("always_idle") or []):
+        return None
+    if busy is None:
+        return (
+            "{0} takes {1} MiB, and nobody knows whether it is in use (no busy_check)".format(
+                name, size
+            ),
+            "{0} 占用 {1} MiB，无法得知是否正在使用（未设 busy_check）".format(name, size),
+        )
+    if busy["code"] != 0:
         return (
             "{0} takes {1} MiB and may be in use (busy_check: {2})".format(
                 name, size, busy["code"]

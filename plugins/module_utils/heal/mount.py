@@ -3,8 +3,9 @@
 """A network filesystem that hangs: let go of the dead mount, mount again what /etc/fstab declares.
 
 Whoever asks a hung mount hangs too and may not even be killed, so only a child asks, and nobody
-waits for it. Nothing is let go before the server answers: programs would write into the empty
-folder below the mount point, where nobody looks for it.
+waits for it. Nothing is let go before the share was mounted elsewhere and answered there: a server
+that listens may still not serve, and programs would write into the empty folder below the mount
+point, where nobody looks for it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
     Finding,
     HealError,
     Step,
+    time_left,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.mount_tables import (
     declared,
@@ -37,7 +39,9 @@ from ansible_collections.storewarden.ops.plugins.module_utils.restore.system imp
 PORTS = {"nfs": 2049, "nfs4": 2049, "cifs": 445, "smb3": 445}
 _NFS = re.compile(r"^\[?([^\]/]+?)\]?:/")
 _CIFS = re.compile(r"^//([^/]+)/")
-_MOUNT_SECONDS = 60.0
+_MOUNT_SECONDS = 30.0
+_LONG = 6.0  # times ``seconds``: what a second look takes, for disks of a server spin up slowly
+PROBE = "/run/storewarden-heal-probe"
 
 OPTIONS: dict[str, Any] = {
     "mountpoint": {"type": "str", "required": True},
@@ -59,7 +63,10 @@ class Mount(Action):
             "wanted": wanted, "mounted": mounted, "answers": None, "server": None,
         }  # fmt: skip
         if mounted is not None:
-            facts["answers"] = answers(host, place, float(options["seconds"]))
+            seconds = float(options["seconds"])
+            facts["answers"] = answers(host, place, seconds) or answers(
+                host, place, _LONG * seconds
+            )
         if wanted is not None and wanted["type"] in kinds:
             name = server_of(wanted["source"])
             port = int(kinds[wanted["type"]])
@@ -91,11 +98,17 @@ class Mount(Action):
         if mounted is not None:
             if answers(host, place, float(options["seconds"])):
                 return []
-            _must(host, ["umount", "--lazy", "--no-canonicalize", "--internal-only", place])
+            _tried(host, wanted, float(options["seconds"]))
+            if time_left() < 2 * _MOUNT_SECONDS:
+                raise HealError(
+                    "nothing was let go: there was no time left to mount it again",
+                    "未卸载：剩余时间不足以重新挂载",
+                )
+            _must(host, [*_LET_GO, place])
             done.append(
                 Step("{0} was let go (lazily)".format(place), "已延迟卸载 {0}".format(place))
             )
-        _must(host, ["mount", place])
+        _mounted(host, place)
         done.append(
             Step(
                 "{0} was mounted from {1}".format(place, source),
@@ -113,6 +126,50 @@ class Mount(Action):
         if not answers(host, place, float(options["seconds"])):
             return Finding(False, "{0} still hangs".format(place), "{0} 仍无响应".format(place))
         return Finding(True, "{0} answers".format(place), "{0} 有响应".format(place))
+
+
+_LET_GO = ["umount", "--lazy", "--no-canonicalize", "--internal-only"]
+
+
+def _tried(host: Host, wanted: dict[str, Any], seconds: float) -> None:
+    """HealError unless the share can be mounted elsewhere and answers there."""
+    os.makedirs(host.at(PROBE), mode=0o700, exist_ok=True)
+    options = ",".join(wanted["options"])
+    try:
+        _must(host, ["mount", "-t", wanted["type"], "-o", options, wanted["source"], PROBE])
+        try:
+            if not answers(host, PROBE, _LONG * seconds):
+                raise HealError(
+                    "{0} was mounted elsewhere to try it, and hangs there too".format(
+                        wanted["source"]
+                    ),
+                    "{0} 试挂载到别处后同样无响应".format(wanted["source"]),
+                )
+        finally:
+            _must(host, [*_LET_GO, PROBE])
+    except HealError as error:
+        raise HealError(
+            "nothing was let go: {0}".format(error), "未卸载：{0}".format(error.reason_zh)
+        ) from None
+    with contextlib.suppress(OSError):
+        os.rmdir(host.at(PROBE))
+
+
+def _mounted(host: Host, place: str) -> None:
+    """Mount what /etc/fstab declares, in two tries. HealError that says what it means when not."""
+    try:
+        _must(host, ["mount", place])
+        return
+    except HealError:
+        time.sleep(1.0)
+    try:
+        _must(host, ["mount", place])
+    except HealError as error:
+        raise HealError(
+            "NOTHING IS MOUNTED AT {0} NOW, what is written there goes to the local disk:"
+            " {1}".format(place, error),
+            "{0} 当前没有挂载任何内容，写入会落到本地磁盘：{1}".format(place, error.reason_zh),
+        ) from None
 
 
 def answers(host: Host, place: str, seconds: float) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.room import plain
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import plain
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 
@@ -26,11 +26,30 @@ def mounts(host: Host) -> dict[str, dict[str, Any]]:
             found[plain(before[4])] = {
                 "source": plain(after[1]),
                 "type": after[0],
+                "device": before[2],
                 "mount_ro": "ro" in before[5].split(","),
                 "super_ro": "ro" in after[2].split(","),
                 "super_options": after[2].split(","),
             }
     return found
+
+
+def type_of(host: Host, path: str) -> str:
+    """Type of the filesystem that a path lies on, as the table has it; empty when it has none."""
+    found, longest = "", -1
+    for place, mount in mounts_or_none(host).items():
+        below = place.rstrip("/") + "/"
+        if (path.rstrip("/") + "/").startswith(below) and len(below) > longest:
+            found, longest = str(mount["type"]), len(below)
+    return found
+
+
+def mounts_or_none(host: Host) -> dict[str, dict[str, Any]]:
+    """As ``mounts``; nothing where the table cannot be read."""
+    try:
+        return mounts(host)
+    except OSError:
+        return {}
 
 
 def declared(host: Host) -> dict[str, dict[str, Any]]:

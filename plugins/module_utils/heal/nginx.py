@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """``nginx``: a server behind it is down, or nginx itself failed.
 
-A server on this host gets its unit restarted. One elsewhere is taken out of its upstream, so that
-customers no longer wait for it, but only while another one answers, and only in the file that the
-site declared; when it answers again it is put back. A configuration that nginx does not take is
-for people: nothing of it is guessed.
+A server on this host whose unit failed gets it restarted; one that runs and is silent only when the
+site has said how to see that nobody uses it. Otherwise, and elsewhere, a dead server is taken out
+of its upstream, so that customers no longer wait for it, but only while another one answers, and
+only in the file that the site declared; when it answers again it is put back. A configuration that
+nginx does not take is for people: nothing of it is guessed.
 """
 
 from __future__ import annotations
@@ -34,10 +35,23 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.host_files im
     put,
     text_of,
     unchanged,
-    unit_state,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.nginx_backend import (
+    MINUTES,
+    MOST,
+    left_alone,
+    probe,
+    seen,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.systemd_units import (
+    restart,
+    unit_facts,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.unit_rules import (
+    kept_down,
+    looping,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.upstream_servers import (
-    answers,
     lines_in,
     put_back,
     servers_in,
@@ -52,11 +66,14 @@ OPTIONS: dict[str, Any] = {
     "url": {"type": "str", "default": ""},
     "seconds": {"type": "float", "default": 3.0},
     "rounds": {"type": "int", "default": 3},
+    "busy_checks": {"type": "dict", "default": {}},
 }
 
 UNIT = "nginx.service"
+_NOT_DECLARED = "it is in no file that was declared"
 _STARTING = 90.0
 _TESTING = 30.0
+_RECOVERY, _RESTART = "service-recovery", "service-restart"  # operation classes
 _WRONG = re.compile(r"\[emerg\].*")
 
 
@@ -75,8 +92,8 @@ class Nginx(Action):
         except ProbeError as error:
             return {"problem": str(error)}
         return {
-            "nginx": unit_state(host, UNIT),
-            "servers": [dict(one, **_seen(host, one, options)) for one in servers],
+            "nginx": unit_facts(host, UNIT, MINUTES),
+            "servers": seen(host, servers, options),
             "files": {path: _file(host, path) for path in _files(options)},
         }
 
@@ -103,7 +120,7 @@ class Nginx(Action):
             )
         state = facts["nginx"]["active"]
         if state not in ("active", "reloading", "activating"):
-            return _itself(state)
+            return _itself(facts["nginx"])
         return _judged(facts, options)
 
     def act(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> list[Step]:
@@ -146,21 +163,6 @@ def _file(host: Host, path: str) -> dict[str, Any]:
     return {"digest": digest(text), "lines": lines_in(text or "")}
 
 
-def _probe(host: Host, one: dict[str, Any], options: dict[str, Any]) -> bool:
-    path = str(options["paths"].get(one["upstream"], ""))
-    return answers(host, one["address"], path, options["seconds"], options["rounds"])
-
-
-def _seen(host: Host, one: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    unit = str(options["units"].get(one["address"], ""))
-    state = unit_state(host, unit) if unit else {"load": "", "active": ""}
-    return {
-        "answers": _probe(host, one, options),
-        "unit": unit,
-        "state": "masked" if state["load"] == "masked" else state["active"],
-    }
-
-
 def _good_url(url: str, seconds: float) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=seconds) as answer:
@@ -172,23 +174,28 @@ def _good_url(url: str, seconds: float) -> bool:
 # -- judgements ----------------------------------------------------------------------------------
 
 
-def _itself(state: str) -> Diagnosis:
-    if state != "failed":
+def _itself(unit: dict[str, Any]) -> Diagnosis:
+    no = kept_down(unit)
+    if no is None and unit["active"] != "failed":
         return Diagnosis(
             ESCALATE,
-            "{0} is {1}: somebody stopped it".format(UNIT, state),
-            "{0} 状态为 {1}：被人停止".format(UNIT, state),
+            "{0} is {1}: somebody stopped it".format(UNIT, unit["active"]),
+            "{0} 状态为 {1}：被人停止".format(UNIT, unit["active"]),
         )
+    no = no or looping(unit, MOST, MINUTES)
+    if no is not None:
+        return no.diagnosis()
     return Diagnosis(
         NEEDED,
         "{0} failed, and its configuration is good".format(UNIT),
         "{0} 已失败，配置检查通过".format(UNIT),
-        plan={"start": True, "restart": [], "out": [], "in": []},
+        plan={"start": True, "operation": _RECOVERY, "restart": [], "out": [], "in": []},
     )
 
 
 def _judged(facts: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
-    plan: dict[str, Any] = {"start": False, "restart": [], "out": [], "in": []}
+    plan: dict[str, Any] = {"start": False, "operation": _RECOVERY}
+    plan.update({"restart": [], "out": [], "in": []})
     people: list[str] = []
     for one in facts["servers"]:
         if one["down"]:
@@ -208,15 +215,18 @@ def _sort(
 ) -> None:
     """Whose affair a dead server is."""
     name = "{0} ({1})".format(one["address"], one["upstream"])
-    if one["unit"]:
-        if one["state"] in ("failed", "active", "activating"):
-            plan["restart"].append({"unit": one["unit"], **_named(facts, options, one)})
-        else:
-            people.append("{0}: {1} is {2}".format(name, one["unit"], one["state"] or "not there"))
+    no = left_alone(one) if one["unit"] else None
+    if one["unit"] and no is None:
+        plan["restart"].append({"unit": one["unit"], **_named(facts, options, one)})
+        if one["state"] == "active":
+            plan["operation"] = _RESTART
+    elif no is not None and one["state"] != "active":
+        people.append("{0}: {1}".format(name, no.en))
     elif _line_state(facts, options, one) != "in":
-        people.append("{0}: it is in no file that was declared".format(name))
+        people.append("{0}: {1}".format(name, no.en if no else _NOT_DECLARED))
     elif not _others(facts, one):
-        people.append("{0}: no other server of its upstream answers".format(name))
+        why = no.en + ", and no" if no else "no"
+        people.append("{0}: {1} other server of its upstream answers".format(name, why))
     else:
         plan["out"].append(_named(facts, options, one))
 
@@ -312,13 +322,20 @@ def _still_wrong(facts: dict[str, Any], plan: dict[str, Any]) -> tuple[str, str]
 
 
 def _restart(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[Step]:
+    """Each unit is looked at again: one that was failed may run, and be in use, by now."""
     steps = []
     for unit in dict.fromkeys(one["unit"] for one in plan["restart"]):
-        mine = [one for one in plan["restart"] if one["unit"] == unit]
-        if all(_probe(host, one, options) for one in mine):
+        now = seen(host, [one for one in plan["restart"] if one["unit"] == unit], options)
+        silent = [one for one in now if not one["answers"]]
+        if not silent:
             continue
-        host.run(["systemctl", "reset-failed", unit])
-        must(host, ["systemctl", "restart", unit], _STARTING)
+        no = left_alone(silent[0])
+        if no is not None:
+            raise HealError(
+                "not as diagnosed any more: {0}".format(no.en),
+                "情况已与诊断时不同：{0}".format(no.zh),
+            )
+        restart(host, unit, True, _STARTING)
         steps.append(Step("restarted " + unit, "已重启 " + unit))
     return steps
 
@@ -332,7 +349,7 @@ def _rewrite(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[
         texts[path] = text_of(host, path) or ""
     for one in plan["out"]:
         others = [dict(one, address=other) for other in one["others"]]
-        if _probe(host, one, options) or not any(_probe(host, o, options) for o in others):
+        if probe(host, one, options) or not any(probe(host, o, options) for o in others):
             continue
         texts[one["file"]] = taken_out(texts[one["file"]], one["address"])
         steps.append(
@@ -342,7 +359,7 @@ def _rewrite(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[
             )
         )
     for one in plan["in"]:
-        if _probe(host, one, options):
+        if probe(host, one, options):
             texts[one["file"]] = put_back(texts[one["file"]], one["address"])
             steps.append(
                 Step(

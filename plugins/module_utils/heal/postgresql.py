@@ -4,8 +4,10 @@
 
 Sessions that do nothing are ended, the one that has done nothing for the longest first, and only
 of accounts that the site listed; whoever works, replicates or administers keeps its session. A
-standby's receiver gets a reload and, when that is not enough, a restart of the standby. A primary
-is never restarted, and a standby that lacks WAL needs a person: rebuilding it is their decision.
+standby's receiver gets a reload, where one would tell it something, and, when that is not enough, a
+restart of the standby, where that is systemd's to make: another manager's server is left alone. A
+primary is never restarted, and a standby that lacks WAL needs a person: rebuilding it is their
+decision.
 """
 
 from __future__ import annotations
@@ -27,11 +29,16 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.host_files import must
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.postgresql_facts import (
-    IDLE,
     asked,
     look,
     unit_of,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.postgresql_sessions import (
+    chosen_to_end,
+    end_sessions,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.systemd_units import unit_facts
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.unit_rules import looping
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 OPTIONS: dict[str, Any] = {
@@ -49,6 +56,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 _MB = 1024 * 1024
+_MINUTES, _MOST = 10.0, 3  # more starts than these are a loop
 _AFTER_RELOAD = 15.0  # seconds; the server tries every five (wal_retrieve_retry_interval)
 _RESTARTING = 120.0
 _BAD_SLOTS = ("unreserved", "lost")
@@ -59,7 +67,8 @@ class PostgreSql(Action):
 
     def facts(self, host: Host, options: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {"clusters": look(host, options["cluster"])}
+            found = look(host, options["cluster"])
+            return {"clusters": [dict(one, unit=_unit(host, one, options)) for one in found]}
         except ProbeError as error:
             return {"clusters": [], "error": str(error).split("\n")[0]}
 
@@ -85,7 +94,7 @@ class PostgreSql(Action):
     def act(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> list[Step]:
         try:
             if diagnosis.plan["repair"] == "sessions":
-                return _end_sessions(host, diagnosis.plan, options)
+                return end_sessions(host, diagnosis.plan, options)
             return _start_receiver(host, diagnosis.plan)
         except ProbeError as error:
             said = str(error).split("\n")[0]
@@ -99,6 +108,14 @@ class PostgreSql(Action):
                 return _found(one, diagnosis.plan["repair"], options)
         found = self.diagnose(facts, options)
         return Finding(False, found.reason, found.reason_zh)
+
+
+def _unit(host: Host, one: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] | None:
+    """What systemd knows of a standby's unit; None where no unit is known, or needed."""
+    name = options["unit"] or unit_of(one["name"])
+    if not one.get("standby") or not name:
+        return None
+    return unit_facts(host, name, _MINUTES)
 
 
 def _table(one: dict[str, Any]) -> str:
@@ -155,10 +172,7 @@ def _judged(one: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
 
 
 def _flood(one: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
-    goal = int(one["most"] * options["goal"] / 100.0)
-    may = [session for session in one["sessions"] if _may_end(session, options)]
-    may.sort(key=lambda session: -int(session["since"]))
-    chosen = may[: max(one["used"] - goal, 0)]
+    chosen = chosen_to_end(one, options)
     words = (one["name"], one["used"], one["most"], len(chosen), options["high"])
     if 100.0 * (one["used"] - len(chosen)) / one["most"] >= options["high"]:
         return Diagnosis(
@@ -178,21 +192,6 @@ def _flood(one: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
     )
 
 
-def _may_end(session: dict[str, Any], options: dict[str, Any]) -> bool:
-    """Never a superuser's, a replication's, or one that works, whatever the lists say."""
-    if session["super"] or session["replication"] or session["state"] not in IDLE:
-        return False
-    if session["user"] not in options["users"]:
-        return False
-    if options["databases"] and session["database"] not in options["databases"]:
-        return False
-    return bool(session["since"] >= _limit(session["state"], options))
-
-
-def _limit(state: str, options: dict[str, Any]) -> int:
-    return int(options["idle_seconds" if state == "idle" else "idle_in_transaction_seconds"])
-
-
 def _where(one: dict[str, Any]) -> dict[str, Any]:
     return {"cluster": one["name"], "port": one["port"], "owner": one["owner"]}
 
@@ -209,19 +208,59 @@ def _standby(one: dict[str, Any], options: dict[str, Any]) -> Diagnosis | None:
         if receiver is None
         else "hears nothing ({0}, {1} s)".format(receiver["status"], receiver["silent"])
     )
-    unit = options["unit"] or unit_of(one["name"])
-    if not unit:
-        return Diagnosis(
-            ESCALATE,
-            "standby {0} {1}, and its unit is not known (option unit)".format(one["name"], silent),
-            "备库 {0} 未接收数据，且其服务单元未知（选项 unit）".format(one["name"]),
-        )
+    why = _not_ours(one, silent)
+    if why is not None:
+        return why
     return Diagnosis(
         NEEDED,
         "standby {0} {1}, and its primary can be reached".format(one["name"], silent),
         "备库 {0} 未接收数据，而主库可以到达".format(one["name"]),
-        plan=dict(_where(one), repair="receiver", unit=unit),
+        plan=dict(
+            _where(one),
+            repair="receiver",
+            unit=one["unit"]["name"],
+            reload=one["unread"],
+            postmaster=one["postmaster"],
+        ),
     )
+
+
+def _not_ours(one: dict[str, Any], silent: str) -> Diagnosis | None:
+    """Why a standby that is silent is not restarted."""
+    name, unit = one["name"], one["unit"]
+    if one["archive"] and one["receiver"] is None:
+        if one["moves"]:
+            return Diagnosis(
+                HEALTHY,
+                "standby {0} replays from its archive".format(name),
+                "备库 {0} 正在从归档回放".format(name),
+            )
+        return Diagnosis(
+            ESCALATE,
+            "standby {0} {1}, and may be waiting for its archive".format(name, silent),
+            "备库 {0} 未接收数据，可能正在等待归档".format(name),
+        )
+    if unit is None:
+        return Diagnosis(
+            ESCALATE,
+            "standby {0} {1}, and its unit is not known (option unit)".format(name, silent),
+            "备库 {0} 未接收数据，且其服务单元未知（选项 unit）".format(name),
+        )
+    if not _runs(unit, one["postmaster"]):
+        words = (name, silent, unit["name"])
+        return Diagnosis(
+            ESCALATE,
+            "standby {0} {1}, and is not what {2} runs: whatever manages it has to".format(*words),
+            "备库 {0} 未接收数据，但并非由 {2} 运行：请由其管理程序处理".format(*words),
+        )
+    loop = looping(unit, _MOST, _MINUTES)
+    return loop.diagnosis() if loop is not None else None
+
+
+def _runs(unit: dict[str, Any], postmaster: int) -> bool:
+    """Whether the unit is up and the server is its own: Patroni and its like start it themselves,
+    and leave Debian's unit as it is."""
+    return bool(unit["active"] == "active" and postmaster and unit["pid"] == postmaster)
 
 
 def _follows(one: dict[str, Any], options: dict[str, Any]) -> bool:
@@ -241,12 +280,13 @@ def _for_people(one: dict[str, Any], options: dict[str, Any]) -> tuple[str, str]
             "standby {0}: somebody paused its replay".format(name),
             "备库 {0}：回放已被人暂停".format(name),
         )
-    if one["missing"] and not _follows(one, options):
+    alone = not _follows(one, options) and not one["moves"]
+    if one["missing"] and alone:
         return (
             "standby {0} has to be rebuilt: {1}".format(name, one["missing"]),
             "备库 {0} 需要重建：{1}".format(name, one["missing"]),
         )
-    if primary is not None and not primary["reachable"] and not _follows(one, options):
+    if primary is not None and not primary["reachable"] and alone:
         return (
             "standby {0}: its primary {1[host]}:{1[port]} cannot be reached".format(name, primary),
             "备库 {0}：无法连接主库 {1[host]}:{1[port]}".format(name, primary),
@@ -277,60 +317,24 @@ def _slots(one: dict[str, Any], options: dict[str, Any]) -> Diagnosis | None:
 # -- repairs -------------------------------------------------------------------------------------
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _ending(plan: dict[str, Any], options: dict[str, Any]) -> str:
-    """One statement that looks again at each session and ends it: nobody gets in between."""
-    sessions = [
-        "({0}, {1}, {2}, {3}, {4}, {5})".format(
-            int(one["pid"]),
-            _text(one["started"]),
-            _text(one["user"]),
-            _text(one["database"]),
-            _text(one["state"]),
-            _limit(one["state"], options),
-        )
-        for one in plan["end"]
-    ]
-    return (
-        "SELECT a.pid, pg_terminate_backend(a.pid) AS ended FROM pg_stat_activity a"
-        " JOIN pg_roles r ON r.oid = a.usesysid JOIN (VALUES {0})"
-        " AS w(pid, started, user_name, database, state, seconds) ON w.pid = a.pid"
-        " WHERE extract(epoch FROM a.backend_start)::text = w.started"
-        " AND a.usename = w.user_name AND a.datname = w.database AND a.state = w.state"
-        " AND extract(epoch FROM now() - a.state_change) >= w.seconds"
-        " AND NOT r.rolsuper AND NOT r.rolreplication"
-    ).format(", ".join(sessions))
-
-
-def _end_sessions(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[Step]:
-    ended = [one["pid"] for one in asked(host, plan, _ending(plan, options)) if one["ended"]]
-    counts: dict[str, int] = {}
-    for one in plan["end"]:
-        if one["pid"] in ended:
-            key = "{0} in {1} ({2})".format(one["user"], one["database"], one["state"])
-            counts[key] = counts.get(key, 0) + 1
-    return [
-        Step(
-            "ended {0} sessions of {1}".format(count, key),
-            "已结束 {0} 个会话：{1}".format(count, key),
-        )
-        for key, count in counts.items()
-    ]
-
-
 def _start_receiver(host: Host, plan: dict[str, Any]) -> list[Step]:
     _must_be_standby(host, plan)
-    asked(host, plan, "SELECT pg_reload_conf() AS done")
-    steps = [Step("reloaded " + plan["cluster"], "已重新加载 " + plan["cluster"])]
+    steps = []
+    # It tries by itself every few seconds: only other settings would make it try another way.
+    if plan["reload"]:
+        asked(host, plan, "SELECT pg_reload_conf() AS done")
+        steps.append(Step("reloaded " + plan["cluster"], "已重新加载 " + plan["cluster"]))
     end = time.monotonic() + _AFTER_RELOAD
     while time.monotonic() < end:
         if asked(host, plan, "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"):
             return steps
         time.sleep(0.5)
     _must_be_standby(host, plan)
+    if not _runs(unit_facts(host, plan["unit"], _MINUTES), plan["postmaster"]):
+        raise HealError(
+            "{0} is not as it was when it was looked at".format(plan["unit"]),
+            "{0} 与诊断时不同".format(plan["unit"]),
+        )
     must(host, ["systemctl", "restart", plan["unit"]], _RESTARTING)
     return [*steps, Step("restarted " + plan["unit"], "已重启 " + plan["unit"])]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from typing import Any
 
 # First of all: the clusters below lean on it, and it leans on them.
@@ -29,7 +30,11 @@ MOST_SESSIONS = 400  # that are listed one by one; all are counted
 _REACHING = 5.0
 _TAIL = 256 * 1024  # bytes of the server's log that are read
 _STREAMS = "started streaming WAL"
-_GONE = re.compile(r"requested WAL segment \S+ has already been removed")
+# The words are in the server's language; a bare name of a segment is in no other message of it.
+_GONE = re.compile(
+    r"requested WAL segment (\S+) has already been removed|(?<![\w\"/])([0-9A-F]{24})(?![\w\"])",
+    re.A,
+)
 _PART = re.compile(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S*))")
 
 _GENERAL = (
@@ -57,8 +62,10 @@ _STANDBY = (
     " (SELECT setting FROM pg_file_settings WHERE name = 'primary_conninfo'"
     " ORDER BY seqno DESC LIMIT 1) AS written,"
     " coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint"
-    " AS unplayed"
+    " AS unplayed, current_setting('restore_command') <> '' AS archive"
 )
+_PLAYED = "SELECT pg_last_wal_replay_lsn()::text AS place"
+_MOVING = 10.0  # seconds in which a standby that replays an archive is watched
 _SLOTS = (
     "SELECT slot_name AS name, active, coalesce(wal_status, 'lost') AS wal,"
     " coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint AS behind"
@@ -113,10 +120,32 @@ def _said(host: Host, system: HostSystem, cluster: Cluster) -> dict[str, Any]:
         found,
         **standby,
         receiver=receivers[0] if receivers else None,
+        moves=bool(standby["archive"] and not receivers and _moves(system, cluster)),
+        postmaster=_postmaster(host, folder),
         unread=places[0] != places[1],
         primary=_primary(host, places[1]),
         missing=_missing(host, _logs(cluster, folder, log)),
     )
+
+
+def _moves(system: HostSystem, cluster: Cluster) -> bool:
+    """Whether what it has replayed grows, without a receiver: then it is fed from an archive."""
+    before = [dict(row) for row in select(system, cluster, _PLAYED)]
+    end = time.monotonic() + _MOVING
+    while time.monotonic() < end:
+        time.sleep(1.0)
+        if [dict(row) for row in select(system, cluster, _PLAYED)] != before:
+            return True
+    return False
+
+
+def _postmaster(host: Host, folder: str) -> int:
+    """The number of the server's first process; 0 when it is not known."""
+    try:
+        with open(host.at(os.path.join(folder, "postmaster.pid")), encoding="utf-8") as source:
+            return int(source.readline())
+    except (OSError, ValueError):
+        return 0
 
 
 def counted(sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -191,4 +220,5 @@ def _missing(host: Host, paths: list[str]) -> str:
 def missing_in(log: str) -> str:
     """What the primary no longer has, if that was said after streaming began for the last time."""
     found = _GONE.findall(log.rpartition(_STREAMS)[2])
-    return str(found[-1]) if found else ""
+    named = next((one for one in found[-1] if one), "") if found else ""
+    return "requested WAL segment {0} has already been removed".format(named) if named else ""

@@ -3,7 +3,9 @@
 """A queue that prints nothing: CUPS is down, the queue was stopped, or one job blocks all others.
 
 Jobs are receipts. None is ever deleted: one that blocks the queue is held and named, and a person
-releases it (`lp -i JOB -H resume`).
+releases it (`lp -i JOB -H resume`). A queue that a person stopped, or that takes no jobs, is as
+that person wants it: somebody may have the printer open. A job that moves, however slowly, blocks
+nothing: half a receipt, and a whole one later, are two.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.installed_uni
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
+_LONGEST = 30.0  # seconds that a queue is watched, of those that a diagnosis may take
+
 OPTIONS: dict[str, Any] = {
     "queue": {"type": "str", "required": True},
     "stuck_minutes": {"type": "float", "default": 10.0},
@@ -41,19 +45,26 @@ class Printing(Action):
     """Get a queue going again."""
 
     name = "printing"
+    judges_ages = True
 
     def facts(self, host: Host, options: dict[str, Any]) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "now": time.time(), "unit": unit_of(host, cups.UNITS), "answers": False, "queue": None,
-            "jobs": [], "reached": None,
+            "jobs": [], "reached": None, "moves": None,
         }  # fmt: skip
         if facts["unit"]["load"] == "loaded":
             facts["answers"] = cups.answers(host)
         if facts["answers"]:
             facts["queue"] = cups.queue(host, options["queue"])
             facts["jobs"] = cups.jobs(host, options["queue"])
-        if facts["queue"] is not None:
-            facts["reached"] = cups.reached(facts["queue"]["device"])
+        queue = facts["queue"]
+        if queue is None:
+            return facts
+        if queue["enabled"] and stuck(facts, float(options["stuck_minutes"])):
+            facts["moves"] = _moves(host, options)
+        # Who prints holds the only connection that many printers take; then it is reached.
+        if not queue["printing"]:
+            facts["reached"] = cups.reached(queue["device"])
         return facts
 
     def evidence(
@@ -79,12 +90,7 @@ class Printing(Action):
         if diagnosis.plan.get("do"):
             return [] if cups.answers(host) else [brought_up(host, diagnosis.plan)]
         done, name = [], options["queue"]
-        if diagnosis.plan.get("accept"):
-            must(host, ["cupsaccept", name])
-            done.append(
-                Step("{0} accepts jobs again".format(name), "{0} 重新接受任务".format(name))
-            )
-        if diagnosis.plan.get("enable"):
+        if diagnosis.plan.get("enable") and _stopped_itself(host, name):
             must(host, ["cupsenable", name])
             done.append(Step("{0} prints again".format(name), "{0} 已重新启用".format(name)))
         blocking = diagnosis.plan.get("hold")
@@ -93,14 +99,16 @@ class Printing(Action):
         return done
 
     def verify(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> Finding:
-        seen = self.diagnose(self.facts(host, options), options)
+        facts = self.facts(host, options)
+        seen = self.diagnose(facts, options)
         held = [one["id"] for one in cups.jobs(host, options["queue"]) if one["held"]]
         more = (
             "; held, none deleted: " + ", ".join(held),
             "；已挂起（未删除）：" + "、".join(held),
         )
         en, zh = more if held else ("", "")
-        return Finding(seen.state == HEALTHY, seen.reason + en, seen.reason_zh + zh)
+        well = seen.state == HEALTHY or bool(facts["moves"])
+        return Finding(well, seen.reason + en, seen.reason_zh + zh)
 
 
 def stuck(facts: dict[str, Any], minutes: float) -> list[dict[str, Any]]:
@@ -131,15 +139,57 @@ def _queue(facts: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
             "{0}; its printer {1} does not answer".format(en, queue["device"]),
             "{0}；打印机 {1} 无响应".format(zh, queue["device"]),
         )
+    no = _for_people(facts)
+    if no is not None:
+        return Diagnosis(ESCALATE, en + "; " + no[0], zh + "；" + no[1])
     first = next((one["id"] for one in facts["jobs"] if not one["held"]), None)
     plan = {
         "queue": name,
-        "accept": not queue["accepting"],
         "enable": not queue["enabled"],
-        "hold": first if old or not queue["enabled"] else None,
+        "hold": first,
         "stuck": bool(old) and queue["enabled"],
     }
     return Diagnosis(NEEDED, en, zh, plan)
+
+
+def _for_people(facts: dict[str, Any]) -> tuple[str, str] | None:
+    """Why a queue that does not print is left alone, in both languages."""
+    queue = facts["queue"]
+    if not queue["accepting"]:
+        # CUPS never does that by itself.
+        return "somebody had it take no jobs", "是有人让它停止接受任务的"
+    if not queue["enabled"] and not queue["broke"]:
+        why = queue["why"] or "no reason given"
+        return (
+            "somebody may have stopped it ({0})".format(why),
+            "可能是有人停止了它（{0}）".format(why),
+        )
+    if facts["moves"]:
+        return "the first job moves, slowly", "首个任务仍在缓慢打印"
+    return None
+
+
+def _moves(host: Host, options: dict[str, Any]) -> bool:
+    """Whether anything about the queue's first job changes within the time to settle."""
+    end = time.monotonic() + min(float(options["settle_seconds"]), _LONGEST)
+    first = _pulse(host, options["queue"])
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        if _pulse(host, options["queue"]) != first:
+            return True
+    return False
+
+
+def _pulse(host: Host, name: str) -> tuple[str, str, str]:
+    seen = cups.queue(host, name)
+    waiting = [one["id"] for one in cups.jobs(host, name) if not one["held"]]
+    return waiting[0] if waiting else "", seen["said"] if seen else "", cups.pulse(host)
+
+
+def _stopped_itself(host: Host, name: str) -> bool:
+    """Whether the queue is still stopped, and still not by a person."""
+    seen = cups.queue(host, name)
+    return seen is not None and not seen["enabled"] and bool(seen["broke"])
 
 
 def _wrong(queue: dict[str, Any], old: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -157,25 +207,33 @@ def _wrong(queue: dict[str, Any], old: list[dict[str, Any]]) -> list[tuple[str, 
 
 
 def _still_blocks(host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> bool:
-    """Whether the first job is to be held. A queue that was stopped is given time to print it
-    first; it blocks when the queue stops again."""
+    """Whether the first job is to be held. One that was stuck is watched again, for it may have
+    begun to move; a queue that was stopped is given time to print it first, and it blocks when the
+    queue stops again over it."""
     name, first = options["queue"], diagnosis.plan["hold"]
+    if diagnosis.plan["stuck"]:
+        return not _moves(host, options) and _is_first(host, name, first)
     end = time.monotonic() + float(options["settle_seconds"])
     while True:
-        seen = cups.queue(host, name)
-        waiting = [one["id"] for one in cups.jobs(host, name) if not one["held"]]
-        if not waiting or waiting[0] != first:
+        if not _is_first(host, name, first):
             return False
-        if diagnosis.plan["stuck"] or (seen is not None and not seen["enabled"]):
+        if _stopped_itself(host, name):
             return True
         if time.monotonic() > end:
             return False
         time.sleep(0.5)
 
 
+def _is_first(host: Host, name: str, job: str) -> bool:
+    waiting = [one["id"] for one in cups.jobs(host, name) if not one["held"]]
+    return bool(waiting) and waiting[0] == job
+
+
 def _held(host: Host, name: str, job: str) -> list[Step]:
     must(host, ["lp", "-i", job, "-H", "hold"])
-    must(host, ["cupsenable", name])
+    # A person may have stopped the queue in the meantime.
+    if _stopped_itself(host, name):
+        must(host, ["cupsenable", name])
     return [
         Step(
             "{0} blocked the queue and is held, not deleted".format(job),

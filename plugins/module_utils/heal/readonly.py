@@ -26,14 +26,21 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.mount_tables 
     declared,
     mounts,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.open_files import (
+    local_mounts,
+    mount_of_open,
+    own_device,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 _KERNEL = re.compile(
     r"I/O error|EXT4-fs|XFS|BTRFS|remount|read-only|ata\d|nvme|blk_update|critical medium|journal",
     re.I,
 )
-_PARTITION = re.compile(r"(?<=[a-z])\d+$|(?<=\d)p\d+$")
+# sda3, vdb1, xvda2; nvme0n1p2 and mmcblk0p1, whose disks end in a number themselves.
+_PARTITION = re.compile(r"(?<=^/dev/)(?:((?:[shv]|xv)d[a-z]+)\d+|((?:nvme\d+n|mmcblk|md)\d+)p\d+)$")
 _MOST_WRITERS = 50
+_MOST_DISKS = 3  # 15 s each at most, on disks that may be dying
 
 OPTIONS: dict[str, Any] = {
     "mountpoint": {"type": "str", "required": True},
@@ -60,11 +67,12 @@ class Readonly(Action):
         found = [
             Evidence("mount options", "{0}\nfstab: {1}\n".format(mount, facts["wanted"])),
             Evidence("kernel messages", _kernel(host)),
-            Evidence("open for writing", "\n".join(writers(host, place)) or "nobody\n"),
+            Evidence("open for writing", "\n".join(writers(host.at(place))) or "nobody\n"),
         ]
-        disk = _PARTITION.sub("", mount.get("source", ""))
-        if disk.startswith("/dev/") and host.has("smartctl"):
-            found.append(Evidence("SMART", host.run(["smartctl", "-H", "-A", disk], 60.0).out))
+        if host.has("smartctl"):
+            for disk in disks(host, mount.get("source", ""), mount.get("device", "")):
+                said = host.run(["smartctl", "-H", "-A", disk], 15.0).out
+                found.append(Evidence("SMART of " + disk, said))
         return tuple(found)
 
     def diagnose(self, facts: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
@@ -79,6 +87,37 @@ class Readonly(Action):
     def verify(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> Finding:
         seen = self.diagnose(self.facts(host, options), options)
         return Finding(seen.state == HEALTHY, seen.reason, seen.reason_zh)
+
+
+def disks(host: Host, source: str, device: str) -> list[str]:
+    """The disks below a filesystem: of a partition its disk, of LVM, RAID and encryption what they
+    are made of. ``device`` is the kernel's number (``8:2``)."""
+    names: list[str] = []
+    _below(host, os.path.realpath(host.at("/sys/dev/block/" + device)), names)
+    if not names and source.startswith("/dev/"):
+        names = [whole_disk(source)[len("/dev/") :]]
+    return ["/dev/" + name for name in names[:_MOST_DISKS]]
+
+
+def whole_disk(source: str) -> str:
+    """``/dev/nvme0n1`` of ``/dev/nvme0n1p2``; what is no partition stays."""
+    return _PARTITION.sub(lambda found: found.group(1) or found.group(2), source)
+
+
+def _below(host: Host, place: str, names: list[str]) -> None:
+    """Add the disks that a block device of /sys is made of."""
+    if not os.path.isdir(place) or len(names) > _MOST_DISKS:
+        return
+    if os.path.exists(os.path.join(place, "partition")):
+        place = os.path.dirname(place)
+    try:
+        parts = sorted(os.listdir(os.path.join(place, "slaves")))
+    except OSError:
+        parts = []
+    for part in parts:
+        _below(host, os.path.realpath(host.at("/sys/class/block/" + part)), names)
+    if not parts and os.path.basename(place) not in names:
+        names.append(os.path.basename(place))
 
 
 def _judged(facts: dict[str, Any], place: str) -> Diagnosis:
@@ -127,35 +166,34 @@ def _kernel(host: Host) -> str:
     return "\n".join(lines[-200:]) or "no such lines (status {0})\n".format(done.code)
 
 
-def writers(host: Host, place: str) -> list[str]:
-    """``PID program path`` of each file on the filesystem that is open for writing."""
+def writers(place: str) -> list[str]:
+    """``PID program path`` of each file on the filesystem that is open for writing. Nobody asks
+    the filesystem itself, which may not answer."""
+    mine = own_device(place)
+    numbers = {number for number, device in local_mounts().items() if device == mine}
     found: list[str] = []
-    try:
-        device = os.stat(host.at(place)).st_dev
-    except OSError:
-        return found
-    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
-        found += _of(pid, device)
+    for pid in sorted((name for name in os.listdir("/proc") if name.isdigit()), key=int):
+        found += _of(int(pid), numbers)
         if len(found) > _MOST_WRITERS:
             break
     return found[:_MOST_WRITERS]
 
 
-def _of(pid: str, device: int) -> list[str]:
+def _of(pid: int, mounts_there: set[int]) -> list[str]:
     found = []
     try:
         with open("/proc/{0}/comm".format(pid), encoding="utf-8", errors="replace") as file:
             name = file.read().strip()
         for number in os.listdir("/proc/{0}/fd".format(pid)):
-            link = "/proc/{0}/fd/{1}".format(pid, number)
-            if os.stat(link).st_dev == device and _writes(pid, number):
+            if mount_of_open("/proc", pid, number) in mounts_there and _writes(pid, number):
+                link = "/proc/{0}/fd/{1}".format(pid, number)
                 found.append("{0} {1} {2}".format(pid, name, os.readlink(link)))
     except OSError:
         pass
     return found
 
 
-def _writes(pid: str, number: str) -> bool:
+def _writes(pid: int, number: str) -> bool:
     with open("/proc/{0}/fdinfo/{1}".format(pid, number), encoding="ascii") as lines:
         flags = [line.split()[1] for line in lines if line.startswith("flags:")]
     return bool(flags) and bool(int(flags[0], 8) & (os.O_WRONLY | os.O_RDWR))

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import heapq
 import os
-import time
 from typing import Any, NamedTuple
 
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import Evidence
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.safe_files import (
-    mount_of,
-    opened,
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import (
+    Bounds,
+    Folder,
+    Walk,
+    mount_at,
+    plain,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
@@ -61,13 +63,6 @@ def mounted(host: Host, mountpoint: str) -> bool:
         return any(plain(line.split(" ")[1]) == mountpoint for line in lines if line.strip())
 
 
-def plain(text: str) -> str:
-    """A path of /proc/mounts or fstab without its octal escapes."""
-    for code, mark in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, mark)
-    return text
-
-
 def human(size: float) -> str:
     """``1536000`` as ``1.5 MB``."""
     for unit in _UNITS:
@@ -93,31 +88,32 @@ class Largest(NamedTuple):
 
 def largest(host: Host, mountpoint: str, seconds: float = 20.0) -> Largest:
     """What takes the room on one filesystem; others that are mounted below are left out."""
-    end = time.monotonic() + seconds
-    files: list[tuple[int, str]] = []
-    folders: list[tuple[int, str]] = []
-    entries: list[tuple[int, str]] = []
-    top, whole = opened(host.root, mountpoint), True
-    try:
-        mount = mount_of(top)
-        for where, below, names, descriptor in os.fwalk(".", dir_fd=top):
-            if time.monotonic() > end:
-                whole = False
-                break
-            if mount_of(descriptor) != mount:
-                below[:] = []
-                continue
-            here = mountpoint.rstrip("/") + where[1:] or "/"
-            sizes = [(_size(descriptor, name), name) for name in names]
-            folders.append((sum(size for size, _name in sizes), here))
-            entries.append((len(names) + len(below), here))
-            here = here.rstrip("/")
-            files += heapq.nlargest(
-                _MOST, ((size, "{0}/{1}".format(here, name)) for size, name in sizes)
-            )
-    finally:
-        os.close(top)
-    return Largest(*(heapq.nlargest(_MOST, one) for one in (files, folders, entries)), whole)
+    bounds = Bounds(seconds)
+    found = Largest([], [], [], True)
+    for here in Walk(host.root, mount_at(host.root, mountpoint), bounds).through(mountpoint):
+        _count(here, found)
+        for one in found[:3]:
+            # Of millions of folders only those are remembered that may be told.
+            if len(one) > 50 * _MOST:
+                one[:] = heapq.nlargest(_MOST, one)
+    kept = (heapq.nlargest(_MOST, one) for one in (found.files, found.folders, found.entries))
+    return Largest(*kept, bounds.whole)
+
+
+def _count(here: Folder, found: Largest) -> None:
+    """Add one folder, and the largest files in it."""
+    whole, number = 0, 0
+    most: list[tuple[int, str]] = []
+    for name in here.names():
+        size = _size(here.descriptor, name)
+        whole, number = whole + size, number + 1
+        if len(most) < _MOST:
+            heapq.heappush(most, (size, name))
+        else:
+            heapq.heappushpop(most, (size, name))
+    found.folders.append((whole, here.path or "/"))
+    found.entries.append((number + len(here.below), here.path or "/"))
+    found.files.extend((size, "{0}/{1}".format(here.path, name)) for size, name in most)
 
 
 def _size(descriptor: int, name: str) -> int:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Looking at files and removing them where others may write at the same time, as root.
 
-Whoever may write to /tmp may swap a folder for a link between a look and a removal. So every
-folder is opened from its parent without following a link, a file is looked at and removed through
-its folder's descriptor, and a file counts only while it is still the one that was looked at.
+Whoever may write to /tmp may swap a folder for a link between a look and a removal. So a file is
+looked at and removed through the descriptor of its folder, and a file counts only while it is still
+the one that was looked at.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.open_files import in_use
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import (
+    Bounds,
+    Folder,
+    Walk,
+    mount_of,
+    opened,
+)
+
 # A folder with one of these is a database's, wherever it lies.
 _DATA_MARKS = frozenset(("PG_VERSION", "ibdata1", "aria_log_control", "appendonly.aof"))
 
@@ -25,6 +33,9 @@ NEVER = (
 )  # fmt: skip
 """Where databases, accounts, backups, queues and restore points lie: no option opens them."""
 
+# Below /var/lib, where all else is data: where PHP keeps its sessions (Debian and EL).
+SESSIONS = ("/var/lib/php/sessions", "/var/lib/php/session")
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", *SESSIONS)
 _WHOLE = ("", "/", "/var", "/opt", "/srv", "/mnt", "/media")
 
 
@@ -56,67 +67,67 @@ def forbidden(folder: str, data: Any = ()) -> bool:
     return any(inside(one, (plain,)) for one in NEVER)
 
 
-def opened(root: str, folder: str) -> int:
-    """A descriptor of ``folder``, reached without following one link. OSError when that fails."""
-    here = os.open(root or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for part in folder.split("/"):
-        if not part:
-            continue
-        outer = here
-        try:
-            here = os.open(part, _FOLDER, dir_fd=outer)
-        finally:
-            os.close(outer)
-    return here
-
-
-def mount_of(descriptor: int) -> int:
-    """The kernel's number of the mount that a descriptor came through. Unlike a device number
-    it tells a bind mount from its origin, and is the same for all files of an overlay."""
-    with open("/proc/self/fdinfo/{0}".format(descriptor), encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("mnt_id:"):
-                return int(line.split()[1])
-    raise OSError("the kernel does not tell the mount of a descriptor")
-
-
-def mount_at(root: str, folder: str) -> int:
-    """As ``mount_of``, of a folder of the host. OSError when it cannot be reached."""
-    descriptor = opened(root, folder)
+def long_enough(folder: str, days: Any) -> bool:
+    """Whether files there may go after so many days without use. In the folders that all programs
+    share they may be in use for hours without being touched."""
     try:
-        return mount_of(descriptor)
-    finally:
-        os.close(descriptor)
+        number = float(days)
+    except (TypeError, ValueError):
+        return False
+    return number >= 1.0 if folder.rstrip("/") in SHARED else number > 0.0
 
 
-def files(root: str, folder: str, mount: int, data: Any = ()) -> Iterator[Found]:
+def files(
+    root: str, folder: str, mount: int, data: Any = (), bounds: Optional[Bounds] = None
+) -> Iterator[Found]:
     """Regular files below ``folder`` with one name only, on this mount. What lies in ``data``
     and folders of databases are left out; what cannot be reached has no files."""
-    try:
-        top = opened(root, folder)
-    except OSError:
+    bounds = Bounds() if bounds is None else bounds
+    for here in Walk(root, mount, bounds).through(folder):
+        for _name, found in _in(here, data):
+            yield found
+
+
+class Sweep(NamedTuple):
+    """Where files may go: below ``folder`` of the host, on this mount, nothing of ``data``."""
+
+    root: str
+    folder: str
+    mount: int
+    data: Any
+    bounds: Bounds
+
+
+def swept(sweep: Sweep, wanted: Callable[[Found], bool]) -> Iterator[Found]:
+    """Remove each file that is ``wanted``, at the moment in which it is looked at; those that
+    are gone. However many there are, none is remembered."""
+    for here in Walk(sweep.root, sweep.mount, sweep.bounds).through(sweep.folder):
+        for name, found in _in(here, sweep.data):
+            if not wanted(found):
+                continue
+            try:
+                os.unlink(name, dir_fd=here.descriptor)
+            except OSError:
+                continue
+            yield found
+
+
+def _in(here: Folder, data: Any) -> Iterator[tuple[str, Found]]:
+    """Names and files directly in one folder; below it follow those that may be looked at."""
+    if inside(here.path, data) or any(here.has(mark) for mark in _DATA_MARKS):
         return
-    try:
-        yield from _below(top, folder.rstrip("/"), mount, data)
-    finally:
-        os.close(top)
-
-
-def _below(top: int, folder: str, mount: int, data: Any) -> Iterator[Found]:
-    for where, folders, names, descriptor in os.fwalk(".", dir_fd=top):
-        here = folder + where[1:]
-        if mount_of(descriptor) != mount or inside(here, data) or _DATA_MARKS & set(names):
-            folders[:] = []
-            continue
-        folders[:] = [one for one in folders if not _private(one)]
-        for name in names:
-            found = _found(descriptor, here, name)
-            if found is not None and not inside(found.path, data):
-                yield found
+    for name in here.names():
+        if name.startswith(".") and name.endswith("-lock"):
+            continue  # a screen's: .X0-lock
+        found = _found(here.descriptor, here.path, name)
+        if found is not None and not inside(found.path, data):
+            yield name, found
+    here.below[:] = [one for one in here.below if not _private(one)]
 
 
 _PRIVATE = re.compile(
-    r"systemd-private-|storewarden|\.(X11|ICE|font|XIM|Test)-unix$|snap-private-tmp"
+    r"systemd-private-|storewarden|podman-run-|containers-user-|snap-private-tmp"
+    r"|\.(X11|ICE|font|XIM|Test)-unix$"
 )
 
 
@@ -142,9 +153,10 @@ def _found(descriptor: int, folder: str, name: str) -> Found | None:
     )
 
 
-def remove(root: str, wanted: dict[str, Any], mount: int, in_use: Any) -> bool:
-    """Remove ``{path, inode, written}`` if that very file is still there, unopened and unwritten
-    since; whether it was removed."""
+def remove(root: str, wanted: dict[str, Any], mount: int, used: frozenset[tuple[int, int]]) -> bool:
+    """Remove ``{path, inode, written, touched}`` if that very file is still there, unopened,
+    unread and unwritten since; whether it was removed. ``used`` is what ``open_now`` told: a file
+    that was opened after it is known by ``touched``."""
     folder, name = os.path.split(wanted["path"])
     try:
         descriptor = opened(root, folder)
@@ -152,9 +164,11 @@ def remove(root: str, wanted: dict[str, Any], mount: int, in_use: Any) -> bool:
         return False
     try:
         now = _found(descriptor, folder, name)
-        if now is None or mount_of(descriptor) != mount or (now.device, now.inode) in in_use:
+        if now is None or mount_of(descriptor) != mount or in_use(used, now.device, now.inode):
             return False
-        if now.inode != wanted["inode"] or int(now.written) != int(wanted["written"]):
+        if now.inode != wanted["inode"] or _apart(now.written, wanted["written"]):
+            return False
+        if _apart(now.touched, wanted["touched"]):
             return False
         os.unlink(name, dir_fd=descriptor)
         return True
@@ -164,27 +178,6 @@ def remove(root: str, wanted: dict[str, Any], mount: int, in_use: Any) -> bool:
         os.close(descriptor)
 
 
-def open_now() -> frozenset[tuple[int, int]]:
-    """(device, inode) of every file that some process has open or mapped by its path."""
-    found = set()
-    for process in _processes():
-        for place in ("fd", "map_files"):
-            for one in _listed("{0}/{1}".format(process, place)):
-                try:
-                    info = os.stat(one)
-                except OSError:
-                    continue
-                if stat.S_ISREG(info.st_mode):
-                    found.add((info.st_dev, info.st_ino))
-    return frozenset(found)
-
-
-def _processes() -> Iterator[str]:
-    return ("/proc/" + name for name in os.listdir("/proc") if name.isdigit())
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return ["{0}/{1}".format(folder, name) for name in os.listdir(folder)]
-    except OSError:
-        return []
+def _apart(one: float, other: Any) -> bool:
+    """Whether two times differ, beyond what is lost on the way through JSON."""
+    return abs(one - float(other)) > 0.001

@@ -25,6 +25,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.unit_rules import (
     DOWN,
+    in_use,
     kept_down,
     looping,
     not_allowed,
@@ -86,7 +87,12 @@ class Service(Action):
 
     def diagnose(self, facts: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
         unit = facts["unit"]
-        no = not_allowed(unit["name"], options.get("allowed") or [], all_when_empty=True)
+        no = not_allowed(
+            unit["name"],
+            options.get("allowed") or [],
+            all_when_empty=True,
+            aliases=unit.get("names") or (),
+        )
         if no is None and not unit["name"].endswith(".service"):
             return Diagnosis(
                 ESCALATE,
@@ -111,7 +117,7 @@ class Service(Action):
                 "{0} 已正常运行 {1:.0f} 秒".format(unit["name"], unit["up_for"]),
             )
         en, zh = _said(bad)
-        for no in (_in_use(facts["busy"]), _loop(unit, options)):
+        for no in (in_use(facts["busy"], "busy_check"), _loop(unit, options)):
             if no is not None:
                 return Diagnosis(
                     ESCALATE,
@@ -222,22 +228,6 @@ def _finished(unit: dict[str, Any]) -> bool:
 
 def _loop(unit: dict[str, Any], options: dict[str, Any]) -> Optional[tuple[str, str]]:
     return looping(unit, int(options.get("max_restarts", 3)), float(options.get("minutes", 10.0)))
-
-
-def _in_use(busy: Optional[dict[str, Any]]) -> Optional[tuple[str, str]]:
-    """Whether it may be restarted although it is up; who does not know does not restart."""
-    if busy is None:
-        return (
-            "nobody has said how to see whether it is in use (busy_check)",
-            "未配置判断其是否正在使用的方法（busy_check）",
-        )
-    if busy["code"] != 0:
-        said = (busy["code"], busy["said"])
-        return (
-            "it may be in use (busy_check ended with {0}: {1})".format(*said),
-            "可能正在使用（busy_check 退出状态 {0}：{1}）".format(*said),
-        )
-    return None
 
 
 def _probed(host: Host, checks: list[dict[str, Any]]) -> list[dict[str, Any]]:

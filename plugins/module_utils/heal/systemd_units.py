@@ -23,7 +23,13 @@ LINES = 100  # of a unit's journal, as evidence
 NEVER = (
     *("dbus*", "systemd-*", "init.scope", "user@*", "user-runtime-dir@*", "session-*", "*.slice"),
     *("ssh.socket", "ssh.service", "ssh@*", "sshd.service", "sshd.socket", "sshd@*"),
-    *("networking.service", "NetworkManager*", "network.service", "emergency*", "rescue*"),
+    *("networking.service", "NetworkManager*", "network-manager*", "network.service"),
+    *("netplan-*", "dhcpcd*", "dhclient*", "ifup@*", "ifplugd*", "wpa_supplicant*", "iwd.service"),
+    # Tunnels and what decides who gets in or out: a till behind one is gone with it.
+    *("wg-quick@*", "openvpn*", "strongswan*", "ipsec*", "tailscaled*"),
+    *("firewalld*", "nftables*", "iptables*", "ip6tables*", "ufw*", "netfilter-persistent*"),
+    *("keepalived*", "frr*", "corosync*", "pacemaker*", "patroni*"),
+    *("emergency*", "rescue*"),
     *("getty@*", "serial-getty@*", "*fsck*", "*.swap", "*.device", "*.target", "-.mount"),
     *("boot.mount", "usr.mount", "var.mount", "storewarden-*"),
 )
@@ -36,6 +42,7 @@ _SHOWN = {
     **{"restarts": "NRestarts", "pid": "MainPID"},
     **{"entered": "ActiveEnterTimestampMonotonic", "triggers": "TriggeredBy"},
     **{"remains": "RemainAfterExit", "status": "ExecMainStatus"},
+    **{"names": "Names", "reloads": "CanReload"},
 }
 _NUMBERS = ("checked", "restarts", "pid", "entered", "status")
 # systemd's own messages (systemd/sd-messages.h).
@@ -87,6 +94,9 @@ def _unit(block: str) -> Facts:
     # Before anybody tried to start it, it says no as well.
     found["condition"] = found["condition"] != "no" or not found["checked"]
     found["remains"] = found["remains"] == "yes"
+    found["reloads"] = found["reloads"] == "yes"
+    # An alias is the same unit: what is said of one of its names is said of all.
+    found["names"] = sorted({*str(found["names"]).split(), str(found["name"])} - {""})
     return found
 
 
@@ -135,7 +145,8 @@ def judged_history(records: list[Facts], since: float) -> Facts:
                 # Both messages of one start carry the same number.
                 starts.add(str(one.get("INVOCATION_ID") or number))
         elif kind == _STOPPED:
-            asked = one.get("JOB_TYPE") == "stop"
+            # Older journals (systemd 239) do not say which job it was: then nobody knows.
+            asked = one["JOB_TYPE"] == "stop" if one.get("JOB_TYPE") else None
     return {"starts": len(starts), "stop_asked": asked}
 
 

@@ -4,10 +4,13 @@
 
 Receipts carry times. A clock that goes back gives two sales the same minute, or a later one an
 earlier time, so a step backwards is small, or waits until the store is closed or somebody said yes.
+Starting chronyd is such a step as well, where its configuration has it step at its start: so the
+time servers are asked first by how much the clock is wrong.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.storewarden.ops.plugins.module_utils.heal import chrony
@@ -29,9 +32,13 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.installed_uni
     must,
     unit_of,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.sntp import ahead_of
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 _OTHERS = ("systemd-timesyncd.service", "ntp.service", "ntpsec.service", "openntpd.service")
+
+_ASKED = 4  # time servers that are asked before a start
+_ANSWERING = 3.0
 
 OPTIONS: dict[str, Any] = {
     "max_offset": {"type": "float", "default": 0.5},
@@ -51,6 +58,7 @@ class Time(Action):
     def facts(self, host: Host, options: dict[str, Any]) -> dict[str, Any]:
         unit = unit_of(host, chrony.UNITS)
         facts: dict[str, Any] = {"unit": unit, "tracking": None, "sources": [], "others": []}
+        facts["start"] = None
         if unit["load"] == ABSENT:
             facts["others"] = [
                 one for one in _OTHERS
@@ -59,6 +67,8 @@ class Time(Action):
         elif unit["active"] == "active":
             facts["tracking"] = chrony.tracking(host)
             facts["sources"] = chrony.sources(host)
+        if unit["load"] != ABSENT and facts["tracking"] is None:
+            facts["start"] = _start(host)
         return facts
 
     def evidence(
@@ -76,7 +86,7 @@ class Time(Action):
 
     def diagnose(self, facts: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
         if facts["tracking"] is None:
-            return _daemon(facts)
+            return _daemon(facts, options)
         return _clock(facts, options)
 
     def act(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> list[Step]:
@@ -84,7 +94,10 @@ class Time(Action):
             return self._step(host, options)
         if chrony.tracking(host) is not None:
             return []
-        return [brought_up(host, diagnosis.plan)]
+        now = self.diagnose(self.facts(host, options), options)
+        if now.state != NEEDED or now.plan["do"] == "step":
+            raise HealError(now.reason, now.reason_zh)
+        return [brought_up(host, now.plan)]
 
     def _step(self, host: Host, options: dict[str, Any]) -> list[Step]:
         """Look again first: the offset that is stepped is the one of now."""
@@ -107,9 +120,31 @@ class Time(Action):
         return Finding(seen.state == HEALTHY, seen.reason, seen.reason_zh)
 
 
-def _daemon(facts: dict[str, Any]) -> Diagnosis:
+def _start(host: Host) -> dict[str, Any]:
+    """What a start of chronyd would do to the clock: ``steps_from`` as its configuration has it,
+    and ``ahead`` as the time servers have it (the middle one; None when none answers)."""
+    told = chrony.at_start(host)
+    found: dict[str, Any] = {"steps_from": told["steps_from"], "ahead": None}
+    servers = told["servers"][:_ASKED]
+    if told["steps_from"] is None or not servers:
+        return found
+    with ThreadPoolExecutor(max_workers=len(servers)) as pool:
+        said = list(pool.map(lambda one: ahead_of(one[0], _ANSWERING, one[1]), servers))
+    known = sorted(one for one in said if one is not None)
+    return dict(found, ahead=known[len(known) // 2] if known else None)
+
+
+def _daemon(facts: dict[str, Any], options: dict[str, Any]) -> Diagnosis:
     """What to do about a chronyd that does not answer."""
     found = judged(facts["unit"], "chrony")
+    if found.state == NEEDED:
+        no = _no_start(facts["start"], options)
+        if no is not None:
+            return Diagnosis(
+                ESCALATE,
+                "{0}, but {1}".format(found.reason, no[0]),
+                "{0}；但{1}".format(found.reason_zh, no[1]),
+            )
     others = ", ".join(facts["others"])
     if not others:
         return found
@@ -117,6 +152,29 @@ def _daemon(facts: dict[str, Any]) -> Diagnosis:
         found.state,
         "{0}; {1} runs".format(found.reason, others),
         "{0}；运行的是 {1}".format(found.reason_zh, others),
+    )
+
+
+def _no_start(start: dict[str, Any], options: dict[str, Any]) -> tuple[str, str] | None:
+    """Why chronyd must not be started by itself: what it would do to the clock at once."""
+    if start["steps_from"] is None:
+        return None  # it slews
+    if start["ahead"] is None:
+        if options["step"] and (not options["open"] or options["approved"]):
+            return None
+        return (
+            "it steps the clock at its start, and no time server says by how much it is wrong",
+            "其启动时会步进时钟，而没有时间服务器可说明偏差",
+        )
+    ahead = float(start["ahead"])
+    if abs(ahead) <= float(start["steps_from"]):
+        return None
+    no = _no_step(ahead, options)
+    if no is None:
+        return None
+    return (
+        "that would step the clock by {0:+.3f} s at once: {1}".format(-ahead, no[0]),
+        "启动会立即步进时钟 {0:+.3f} 秒：{1}".format(-ahead, no[1]),
     )
 
 

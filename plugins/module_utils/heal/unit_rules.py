@@ -8,7 +8,7 @@ again and again has a fault that another start does not cure.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Sequence
 
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import ESCALATE, Diagnosis
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.systemd_units import (
@@ -18,6 +18,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.systemd_units
 
 Facts = dict[str, Any]
 DOWN = ("inactive", "failed")
+_TOLD_TO_END = (15, 130, 143)  # TERM itself, and what shells and Java make of INT and TERM
 _NO_START = ("disabled", "masked", "masked-runtime")
 
 
@@ -31,9 +32,12 @@ class No(NamedTuple):
         return Diagnosis(ESCALATE, self.en, self.zh)
 
 
-def not_allowed(name: str, allowed: list[str], *, all_when_empty: bool) -> Optional[No]:
-    """Whether the site, or the list of those that nobody restarts, says no."""
-    if matches(name, NEVER):
+def not_allowed(
+    name: str, allowed: list[str], *, all_when_empty: bool, aliases: Sequence[str] = ()
+) -> Optional[No]:
+    """Whether the site, or the list of those that nobody restarts, says no. ``aliases`` are the
+    unit's other names; the site allows a unit by the name that it was given."""
+    if any(matches(one, NEVER) for one in (name, *aliases)):
         return No(
             "{0} is never restarted by itself".format(name), "{0} 不允许自动重启".format(name)
         )
@@ -63,10 +67,37 @@ def kept_down(unit: Facts) -> Optional[No]:
             "{0} was stopped on purpose (the journal has a stop job)".format(name),
             "{0} 是被人为停止的（日志中有停止任务）".format(name),
         )
-    if unit["active"] == "inactive" and unit["stop_asked"] is None and unit["entered"]:
+    unknown = unit["stop_asked"] is None and unit["entered"]
+    if unit["active"] == "inactive" and unknown:
         return No(
             "{0} is stopped, and the journal does not know any more who did it".format(name),
             "{0} 已停止，日志中已无法查到是谁停止的".format(name),
+        )
+    # A program of Java ends with 143 when it is told to end: systemd calls that a failure.
+    if unit["active"] == "failed" and unknown and unit.get("status") in _TOLD_TO_END:
+        return No(
+            "{0} ended as if it was told to (status {1}), and the journal does not know by whom"
+            .format(name, unit["status"]),
+            "{0} 以状态 {1} 结束（像是被要求停止），日志中已无法查到是谁".format(
+                name, unit["status"]
+            ),
+        )  # fmt: skip
+    return None
+
+
+def in_use(busy: Optional[Facts], option: str) -> Optional[No]:
+    """Whether a unit that is up may be in the middle of a sale: ``busy`` is what the site's check
+    said (``code``, ``said``), ``option`` names it. Who does not know does not restart."""
+    if busy is None:
+        return No(
+            "nobody has said how to see whether it is in use ({0})".format(option),
+            "未配置判断其是否正在使用的方法（{0}）".format(option),
+        )
+    if busy["code"] != 0:
+        said = (option, busy["code"], busy["said"])
+        return No(
+            "it may be in use ({0} ended with {1}: {2})".format(*said),
+            "可能正在使用（{0} 退出状态 {1}：{2}）".format(*said),
         )
     return None
 

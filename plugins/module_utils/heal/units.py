@@ -8,6 +8,7 @@ and what would cut a host off, or belongs to its start, is not restarted whateve
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible_collections.storewarden.ops.plugins.module_utils.heal import systemd_units
@@ -37,6 +38,8 @@ OPTIONS: dict[str, Any] = {
 }
 _MOST = 10  # units that one run restarts, and journals that it keeps
 _SECONDS = 20.0
+_ALL_SECONDS = 280.0  # for all of them: below timing.act
+_LEAST = 10.0  # seconds that a restart must have before it is begun
 _ACT_SECONDS = 100.0  # for one unit; a stop alone may take systemd's 90 s
 
 
@@ -65,7 +68,12 @@ class Units(Action):
         left_zh: list[str] = []
         for unit in facts["failed"]:
             no = (
-                not_allowed(unit["name"], options.get("allowed") or [], all_when_empty=False)
+                not_allowed(
+                    unit["name"],
+                    options.get("allowed") or [],
+                    all_when_empty=False,
+                    aliases=unit.get("names") or (),
+                )
                 or kept_down(unit)
                 or looping(
                     unit,
@@ -81,6 +89,7 @@ class Units(Action):
         return _judged(mend, left, left_zh)
 
     def act(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> list[Step]:
+        end = time.monotonic() + _ALL_SECONDS
         again = self.diagnose(self.facts(host, options), options)
         still = again.plan.get("units", [])
         steps: list[Step] = []
@@ -88,8 +97,12 @@ class Units(Action):
         for unit in diagnosis.plan["units"]:
             if unit not in still:
                 continue  # it has recovered, or somebody stopped it meanwhile
+            left = end - time.monotonic()
+            if left < _LEAST:
+                wrong.append(_no_time(unit))
+                continue
             try:
-                systemd_units.restart(host, unit, True, _ACT_SECONDS)
+                systemd_units.restart(host, unit, True, min(_ACT_SECONDS, left))
             except HealError as error:
                 wrong.append(error)
                 continue
@@ -98,14 +111,14 @@ class Units(Action):
             raise HealError(
                 "; ".join(str(one) for one in wrong), "；".join(one.reason_zh for one in wrong)
             )
-        return steps
+        return [*steps, *(Step(str(one), one.reason_zh) for one in wrong)]
 
     def verify(self, host: Host, diagnosis: Diagnosis, options: dict[str, Any]) -> Finding:
         names = list(diagnosis.plan["units"])
         bad = [
             one
-            for one in systemd_units.shown(host, names)
-            if not _well(one, systemd_units.up_for(one), options["settle"])
+            for one in (systemd_units.unit_facts(host, name, options["minutes"]) for name in names)
+            if not _well(one, one["up_for"], options["settle"]) and not _stopped(one)
         ]
         if bad:
             said = ", ".join("{0} ({1})".format(one["name"], one["active"]) for one in bad)
@@ -156,6 +169,17 @@ def _judged(mend: list[str], left: dict[str, str], left_zh: list[str]) -> Diagno
         "失败的单元：{0}{1}".format(names, "；需人工处理：" + rest_zh if left else ""),
         {"units": mend, "left": left},
     )
+
+
+def _no_time(unit: str) -> HealError:
+    return HealError(
+        "there was no time left for {0}".format(unit), "已没有时间处理 {0}".format(unit)
+    )
+
+
+def _stopped(unit: dict[str, Any]) -> bool:
+    """Somebody stopped it since it was looked at: that is how they want it."""
+    return unit["active"] == "inactive" and kept_down(unit) is not None
 
 
 def _well(unit: dict[str, Any], up_for: float, settle: float) -> bool:

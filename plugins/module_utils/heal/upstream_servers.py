@@ -13,7 +13,10 @@ import re
 import socket
 from typing import Any
 
-from ansible_collections.storewarden.ops.plugins.module_utils.baseline.nginx_config import parsed
+from ansible_collections.storewarden.ops.plugins.module_utils.baseline.nginx_config import (
+    Scope,
+    parsed,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 MARK = " # taken out by storewarden"
@@ -22,20 +25,36 @@ _SERVER_ERROR = 500
 
 
 def servers_in(dump: str) -> list[dict[str, Any]]:
-    """``{upstream, address, down, backup}`` per server, as ``nginx -T`` has them. ProbeError."""
+    """``{upstream, address, down, backup}`` per server, as ``nginx -T`` has them; without those
+    that are reached over UDP, which nobody can ask by a connection. ProbeError."""
+    whole = parsed(dump)
+    datagrams = _over_udp(whole)
     found = []
-    for scope in parsed(dump).inside("http", "stream", "upstream"):
+    for scope in whole.inside("http", "stream", "upstream"):
         words = scope.title.split()
-        if words[:1] == ["upstream"] and len(words) == 2:
-            for one in scope.own("server"):
-                found.append(
-                    {
-                        "upstream": words[1],
-                        "address": one.args[0] if one.args else "",
-                        "down": "down" in one.args[1:],
-                        "backup": "backup" in one.args[1:],
-                    }
-                )
+        if words[:1] != ["upstream"] or len(words) != 2:
+            continue
+        if words[1] in datagrams and scope.above is not None and scope.above.title == "stream":
+            continue
+        for one in scope.own("server"):
+            found.append(
+                {
+                    "upstream": words[1],
+                    "address": one.args[0] if one.args else "",
+                    "down": "down" in one.args[1:],
+                    "backup": "backup" in one.args[1:],
+                }
+            )
+    return found
+
+
+def _over_udp(whole: Scope) -> set[str]:
+    """Names of upstreams behind a `listen ... udp`."""
+    found = set()
+    for stream in whole.below("stream"):
+        for server in stream.below("server"):
+            if any("udp" in one.args for one in server.own("listen")):
+                found.update(one.args[0] for one in server.own("proxy_pass") if one.args)
     return found
 
 

@@ -3,11 +3,13 @@
 """One call of an action's module: one phase on this host, told as the framework wants it.
 
 All modules ``heal_<name>`` are this function over an action of their own, so that they take the
-same arguments and answer alike.
+same arguments and answer alike. Every phase has a time in which it ends, on the host itself: who
+asked may be gone, and a program that nobody waits for any more must not go on repairing.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import contextmanager
@@ -23,12 +25,21 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
     Diagnosis,
     Finding,
     HealError,
+    TooLate,
+)
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.in_time import (
+    Broken,
+    in_time,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.masking import masked
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 _LINE = 2000  # characters of a line of evidence
 _BETWEEN = 1.0  # seconds between two looks of verify
+_AGAIN = 5.0  # seconds after which an alarm that somebody caught rings again
+# Seconds of a look that nobody gave a time; the playbook gives one by this variable.
+_LOOK, SECONDS = 300.0, "STOREWARDEN_HEAL_SECONDS"
+_BESIDE = 10.0  # that verify gets beyond the time in which the host has to be well
 
 
 def run(action: Action, options: dict[str, Any]) -> None:
@@ -46,12 +57,36 @@ def run(action: Action, options: dict[str, Any]) -> None:
     given = module.params
     wanted = given["options"] if given["options"] else _defaults(options)
     host, started = Host(given["root"]), time.monotonic()
+
+    def work() -> dict[str, Any]:
+        return _phase(action, host, given, wanted, module.check_mode)
+
     try:
-        told = _phase(action, host, given, wanted, module.check_mode)
+        told = in_time(lambda: _limited(work, _seconds_of(given)), _seconds_of(given))
     except HealError as error:
-        module.fail_json(msg=str(error), reason_zh=error.reason_zh)
+        module.fail_json(msg=masked(str(error)), reason_zh=masked(error.reason_zh))
+    except Broken as error:
+        module.fail_json(msg=masked(str(error)), exception=masked(error.trace))
     told["seconds"] = round(time.monotonic() - started, 3)
     module.exit_json(**told)
+
+
+def _seconds_of(given: dict[str, Any]) -> float:
+    """How long this phase may take; 0 means no limit."""
+    if given["phase"] in ("act", "undo"):
+        return float(given["diagnosis"].get("seconds") or 0.0)
+    if given["phase"] == "verify":
+        return float(given["within"]) + _BESIDE
+    try:
+        return float(os.environ.get(SECONDS) or _LOOK)
+    except ValueError:
+        return _LOOK
+
+
+def _limited(work: Any, seconds: float) -> dict[str, Any]:
+    with _at_most(seconds):
+        told: dict[str, Any] = work()
+    return told
 
 
 def _defaults(options: dict[str, Any]) -> dict[str, Any]:
@@ -74,31 +109,33 @@ def _phase(
     if check:
         return {"changed": True, "steps": []}
     work = action.act if given["phase"] == "act" else action.undo
-    with _at_most(float(given["diagnosis"].get("seconds") or 0.0)):
-        steps = [step._asdict() for step in work(host, diagnosis, options)]
+    steps = [_without_secrets(step._asdict()) for step in work(host, diagnosis, options)]
     return {"changed": bool(steps), "steps": steps}
 
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """A repair that takes longer than its meta file says ends here, before its undo begins.
+    """A phase that takes longer than its meta file says ends here, a repair before its undo begins.
 
     Raises HealError in the middle of the work; 0 means no limit.
     """
 
     def late(_number: int, _frame: Any) -> None:
+        raise TooLate
+
+    before = signal.signal(signal.SIGALRM, late)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN if seconds else 0.0)
+    try:
+        yield
+    except TooLate:
         raise HealError(
             "it did not end within {0:g} s".format(seconds),
             "未在 {0:g} 秒内完成".format(seconds),
-        )
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
+        ) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def diagnosed(action: Action, host: Host, options: dict[str, Any]) -> dict[str, Any]:
@@ -109,14 +146,20 @@ def diagnosed(action: Action, host: Host, options: dict[str, Any]) -> dict[str, 
         raise ValueError("{0} gave the state {1!r}".format(action.name, diagnosis.state))
     pieces = () if diagnosis.state == HEALTHY else action.evidence(host, facts, options)
     told = [{"name": one.name, "text": masked(cut(one.text))[-MOST_TEXT:]} for one in pieces]
-    return {
+    words = {"reason": masked(diagnosis.reason), "reason_zh": masked(diagnosis.reason_zh)}
+    answer = {
         "changed": False,
+        # A plan stays as it is: act works with it. It holds names and numbers, no texts.
         "diagnosis": dict(
-            diagnosis._asdict(), capture=list(diagnosis.capture), facts=_without_secrets(facts)
+            diagnosis._asdict(), **words, capture=list(diagnosis.capture),
+            facts=_without_secrets(facts),
         ),
         "evidence": told,
-        "msg": "{0}: {1}".format(diagnosis.state, diagnosis.reason),
-    }
+        "msg": "{0}: {1}".format(diagnosis.state, words["reason"]),
+    }  # fmt: skip
+    if action.judges_ages:
+        answer["clock"] = time.time()
+    return answer
 
 
 def cut(text: str) -> str:
@@ -155,5 +198,6 @@ def verified(
     while True:
         finding: Finding = action.verify(host, diagnosis, options)
         if finding.well or time.monotonic() + _BETWEEN > end:
-            return {"changed": False, "finding": finding._asdict(), "msg": finding.reason}
+            told = _without_secrets(finding._asdict())
+            return {"changed": False, "finding": told, "msg": told["reason"]}
         time.sleep(_BETWEEN)

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 _TIME = re.compile(r"^notAfter=(.+)$", re.M)
+_BEGIN = re.compile(r"^notBefore=(.+)$", re.M)
 _PRINT = re.compile(r"Fingerprint=([0-9A-Fa-f:]+)")
 _SUBJECT = re.compile(r"^subject=(.*)$", re.M)
 _NAMES = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
@@ -23,7 +24,7 @@ _SECONDS = 15.0
 
 
 def of_file(host: Host, path: str) -> dict[str, Any]:
-    """``{error}``, or ``{not_after (epoch seconds), names, fingerprint, subject}``."""
+    """``{error}``, or ``{not_before, not_after (epoch seconds), names, fingerprint, subject}``."""
     return _of(host, ["-in", host.at(path)], "")
 
 
@@ -48,7 +49,16 @@ def of_server(host: Host, address: str, port: int, name: str, seconds: float) ->
 
 
 def _of(host: Host, where: list[str], pem: str) -> dict[str, Any]:
-    told = ["-noout", "-enddate", "-subject", "-fingerprint", "-sha256", "-nameopt", "RFC2253"]
+    told = [
+        "-noout",
+        "-startdate",
+        "-enddate",
+        "-subject",
+        "-fingerprint",
+        "-sha256",
+        "-nameopt",
+        "RFC2253",
+    ]
     done = host.run(["openssl", "x509", *where, *told], _SECONDS, pem)
     until = _TIME.search(done.out)
     if done.code != 0 or until is None:
@@ -62,10 +72,12 @@ def _of(host: Host, where: list[str], pem: str) -> dict[str, Any]:
 def parsed(said: str, alternative: str) -> dict[str, Any]:
     """What openssl said as data; a certificate without other names goes by its common name."""
     until, print_, subject = (one.search(said) for one in (_TIME, _PRINT, _SUBJECT))
+    begin = _BEGIN.search(said)
     names = sorted({one.lower() for one in _NAMES.findall(alternative)})
     line = subject.group(1).strip() if subject else ""
     common = _COMMON.search(line)
     return {
+        "not_before": ssl.cert_time_to_seconds(begin.group(1)) if begin else 0,
         "not_after": ssl.cert_time_to_seconds(until.group(1)) if until else 0,
         "names": names or ([common.group(1).strip().lower()] if common else []),
         "fingerprint": print_.group(1).upper() if print_ else "",
@@ -87,8 +99,12 @@ def key_fits(host: Host, certificate: str, key: str) -> bool:
 def chain_problem(host: Host, certificate: str, authority: str) -> str:
     """Why the certificate does not lead to the authority, or nothing.
 
-    What stands behind it in its own file counts as the way there.
+    What stands behind it in its own file counts as the way there. The authorities that the system
+    trusts do not: any public one would do otherwise.
     """
-    words = ["openssl", "verify", "-CAfile", host.at(authority), "-untrusted"]
+    alone = ["-no-CAfile", "-no-CApath"]
+    if host.run(["openssl", "verify", "-no-CAstore", "-help"], _SECONDS).code == 0:
+        alone.append("-no-CAstore")  # openssl 3
+    words = ["openssl", "verify", *alone, "-CAfile", host.at(authority), "-untrusted"]
     done = host.run([*words, host.at(certificate), host.at(certificate)], _SECONDS)
     return "" if done.code == 0 else done.last

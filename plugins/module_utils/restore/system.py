@@ -8,8 +8,10 @@ must behave as it did when it was tried at capture.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from typing import NamedTuple
 
@@ -32,6 +34,19 @@ class Done(NamedTuple):
         return lines[-1] if lines else "status {0}".format(self.code)
 
 
+def _leave(child: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it started. One that hangs in the kernel cannot be ended, and
+    nobody waits for it: the kill does."""
+    with contextlib.suppress(OSError):
+        os.killpg(child.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(1.0)
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
 class Host:
     """This machine, or a folder that stands for its files."""
 
@@ -51,21 +66,25 @@ class Host:
         found = shutil.which(argv[0], path=self.search)
         if found is None:
             return Done(127, "", "{0} is not installed".format(argv[0]))
+        child = subprocess.Popen(
+            [found, *argv[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=self._environment(),
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                [found, *argv[1:]],
-                input=text.encode("utf-8", "surrogateescape"),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                timeout=seconds,
-                check=False,
-                cwd="/",
-                env=self._environment(),
-            )
+            said = child.communicate(text.encode("utf-8", "surrogateescape"), timeout=seconds)
         except subprocess.TimeoutExpired:
+            _leave(child)
             return Done(124, "", "{0} did not end within {1:g} s".format(argv[0], seconds))
-        out, err = (part.decode("utf-8", "surrogateescape") for part in (done.stdout, done.stderr))
-        return Done(done.returncode, out, err)
+        except BaseException:
+            _leave(child)
+            raise
+        out, err = (part.decode("utf-8", "surrogateescape") for part in said)
+        return Done(child.returncode, out, err)
 
     def must(self, argv: list[str], seconds: float = 60.0, text: str = "") -> str:
         """Output of a program that has to succeed; RestoreError with its last line otherwise."""

@@ -90,6 +90,12 @@ class ServiceClient:
         content = json.dumps(body).encode()
         return self._json(self._send("POST", path, content=content, headers=headers))
 
+    def remove(self, path: str, key: str, **about: str) -> Any:
+        """The JSON of ``DELETE path``."""
+        return self._json(
+            self._send("DELETE", path, headers={"Idempotency-Key": key}, params=about)
+        )
+
     def deliver(self, path: str, content: bytes, media_type: str, key: str, **about: str) -> Any:
         """The JSON of ``POST path`` with a whole document as the body."""
         headers = {"Idempotency-Key": key, "Content-Type": media_type}

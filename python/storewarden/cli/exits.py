@@ -48,11 +48,13 @@ MEANINGS: dict[Exit, tuple[str, str]] = {
     Exit.FINE: ("fine", "nothing"),
     Exit.BELOW: (
         "below the bar: the score is under `--fail-under` (95 unless set otherwise),"
-        " `ledger verify` or `doctor` found a problem, `change debts` or `drift list` something"
-        " overdue, `change report` a success rate of core systems below 95 %, `compliance` fewer"
-        " than 95 % of the devices compliant, `waiver check` a waiver that needs somebody,"
+        " `ledger verify` or `doctor` found a problem, `change debts`, `drift list` or"
+        " `incident list` something overdue, `change report` a success rate of core systems below"
+        " 95 %, `compliance` fewer than 95 % of the devices compliant, `waiver check` a waiver that"
+        " needs somebody,"
         " `notify list` a channel whose settings cannot be used, `harden` left a host other than"
-        " it should be, `rollout plan` found what stands in the way or a deadline that is missed,"
+        " it should be, `chaos run` saw a host that healing did not repair, `rollout plan` found"
+        " what stands in the way or a deadline that is missed,"
         " or the rollout that `rollout status` or `watch` shows was rolled back, cancelled or"
         " superseded",
         "read the report",

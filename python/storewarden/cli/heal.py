@@ -15,8 +15,17 @@ from storewarden.cli.change_call import Call, Json, new_key, refusals_in, show_j
 from storewarden.cli.exits import Exit
 from storewarden.cli.gathered import gathered
 from storewarden.cli.group import Group
-from storewarden.cli.heal_words import HEADS, STAGES, history_rows, rule_rows, story
+from storewarden.cli.heal_words import (
+    HEADS,
+    STAGES,
+    history_rows,
+    pause_lines,
+    rule_data,
+    rule_rows,
+    story,
+)
 from storewarden.cli.options import Config, Lang, say, site_config
+from storewarden.cli.printing import printable
 from storewarden.cli.tabular import table
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.reports import Language
@@ -29,7 +38,9 @@ heal = typer.Typer(cls=Group, help="What is done about alerts, and why.")
 _LARGEST = 1 << 20  # bytes of a payload: what the receiver takes
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is journaled.")]
-Alert = Annotated[str, typer.Argument(metavar="ALERT", help="Its key, or the beginning of it.")]
+Alert = Annotated[
+    str, typer.Argument(metavar="ALERT", help="Its key, or at least eight letters of it.")
+]
 
 
 @heal.callback()
@@ -39,7 +50,9 @@ def _group() -> None:
 
 @heal.command()
 def rules(*, lang: Lang = None, config: Config = None, as_json: Json = False) -> int:
-    """Show the rules in the order in which they are tried, and what their actions may do."""
+    """Show the rules in the order in which they are tried, what their actions may do, and what is
+    paused."""
+    from storewarden.flows.heal_pause import holding  # noqa: PLC0415
     from storewarden.wiring import open_site  # noqa: PLC0415 - costs 0.2 s
     from storewarden.wiring.healing import Healing  # noqa: PLC0415
 
@@ -48,14 +61,19 @@ def rules(*, lang: Lang = None, config: Config = None, as_json: Json = False) ->
     with open_site(settings) as site:
         healing = Healing(site)
         found, modes = healing.rules, healing.modes
-        standings = healing.standings(site.clock.now()) if site.has_ledger() else {}
-    rows = rule_rows(found, modes, standings)
+        now, there = site.clock.now(), site.has_ledger()
+        standings = healing.standings(now) if there else {}
+        pauses = holding(site.ledger.heal_pauses, now) if there else ()
     if as_json:
-        show_json(rows)
-    elif found:
-        typer.echo(table([HEADS["rules"][language], *(list(row.values()) for row in rows)]))
+        show_json(rule_data(found, modes, standings, pauses))
+        return Exit.FINE
+    if found:
+        rows = rule_rows(found, modes, standings, language)
+        typer.echo(table([HEADS["rules"][language], *rows]))
     else:
         say(_no_rules(settings, language))
+    for line in pause_lines(pauses, language, ZoneInfo(settings.site.timezone)):
+        typer.echo(printable(line))
     return Exit.FINE
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from storewarden.cli.exits import Exit
-from storewarden.cli.heal import heal
 from storewarden.cli.options import Lang, say
 from storewarden.ports.reports import Language
 
@@ -19,7 +18,6 @@ _HEADS = {
 }
 
 
-@heal.command("import")
 def import_(
     rulebooks: Annotated[
         list[Path], typer.Argument(metavar="RULEBOOK...", help="Rulebooks of ansible-rulebook.")
@@ -53,6 +51,3 @@ def import_(
                 say(head)
             say(f"  {each}")
     return Exit.FINE
-
-
-__all__ = ["heal"]

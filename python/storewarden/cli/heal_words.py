@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from storewarden.domain.healing.events import STOREWARDEN
 from storewarden.domain.healing.explain import recorded
-from storewarden.domain.healing.record import End, Occurrence, Repair
+from storewarden.domain.healing.pause import Pause
+from storewarden.domain.healing.record import End, HostEnd, Occurrence, Repair
 from storewarden.domain.healing.rule import Mode, Rule
+from storewarden.domain.healing.target import Via
 from storewarden.domain.healing.world import Standing
 from storewarden.ports.ledger import JournalEntry
 from storewarden.ports.reports import Language
@@ -51,30 +54,104 @@ _ENDS = {
     End.NOT_BEGUN: ("not begun", "未开始"),
     End.UNKNOWN: ("unknown", "未知"),
 }
+_HAPPENED = {
+    "arrived": ("arrived", "已到达"),
+    "resolved": ("resolved", "来源报告已恢复"),
+    "refired": ("fires again", "再次触发"),
+    "decided": ("decided", "已决定"),
+    "granted": ("granted", "已批准"),
+    "denied": ("denied", "已拒绝修复"),
+    "moved": ("moved", "状态变更"),
+}
+_VERDICTS = {
+    "act": ("act", "执行修复"),
+    "ask": ("ask", "请求批准"),
+    "wait": ("wait", "等待"),
+    "observe": ("observe", "仅观察"),
+    "suppress": ("suppress", "抑制"),
+    "refuse": ("refuse", "拒绝"),
+    "escalate": ("escalate", "转人工"),
+    "drop": ("drop", "放弃"),
+}
+_MODES = {
+    Mode.OBSERVE: ("observe", "观察"),
+    Mode.APPROVE: ("approve", "审批"),
+    Mode.AUTO: ("auto", "自动"),
+}
+_VIA = {Via.NAME: ("name", "名称"), Via.ADDRESS: ("address", "地址"), Via.PLACE: ("place", "位置")}
+_OFF = (" (off)", "（已停用）")
 _SHORT = 12  # letters of a key that are shown; nobody has two alike
 _WIDE = 60  # letters of a reason in a list
 
 
-def rule_rows(
-    rules: Iterable[Rule], modes: Mapping[str, Mode], standings: Mapping[str, Standing]
+def rule_data(
+    rules: Iterable[Rule],
+    modes: Mapping[str, Mode],
+    standings: Mapping[str, Standing],
+    pauses: Iterable[Pause] = (),
 ) -> list[dict[str, str]]:
-    """Per rule: what it answers, how far it may go, and how its action did so far."""
+    """Per rule: what it answers, how far it may go, how its action did so far, what pauses it."""
+    paused = {each.what for each in pauses}
     rows = []
     for rule in rules:
         standing = standings.get(rule.action, Standing())
-        lowest = min(rule.mode, modes.get(rule.action, Mode.OBSERVE), key=tuple(Mode).index)
+        stops = [each for each in (f"rule:{rule.name}", f"action:{rule.action}") if each in paused]
         rows.append(
             {
                 "rule": rule.name if rule.enabled else f"{rule.name} (off)",
                 "action": rule.action,
                 "alerts": ", ".join(map(str, rule.matchers)),
                 "host": f"{rule.target.via.value} {rule.target.template}",
-                "mode": lowest.value,
+                "mode": _mode(rule, modes).value,
                 "standing_change": standing.change or "-",
                 "record": f"{standing.verified}/{standing.runs}",
+                "paused": ", ".join(stops),
             }
         )
     return rows
+
+
+def rule_rows(
+    rules: Iterable[Rule],
+    modes: Mapping[str, Mode],
+    standings: Mapping[str, Standing],
+    language: Language,
+) -> list[list[str]]:
+    """The same for a terminal."""
+    chinese, rows = language is Language.ZH, []
+    for rule in rules:
+        standing = standings.get(rule.action, Standing())
+        rows.append(
+            [
+                rule.name if rule.enabled else f"{rule.name}{_OFF[chinese]}",
+                rule.action,
+                ", ".join(map(str, rule.matchers)),
+                f"{_VIA[rule.target.via][chinese]} {rule.target.template}",
+                _MODES[_mode(rule, modes)][chinese],
+                standing.change or "-",
+                f"{standing.verified}/{standing.runs}",
+            ]
+        )
+    return rows
+
+
+def _mode(rule: Rule, modes: Mapping[str, Mode]) -> Mode:
+    """The lowest of what the rule and its action may do."""
+    return min(rule.mode, modes.get(rule.action, Mode.OBSERVE), key=tuple(Mode).index)
+
+
+def pause_lines(pauses: Iterable[Pause], language: Language, zone: ZoneInfo) -> list[str]:
+    """One line per pause."""
+    return [_pause(each, language, zone) for each in pauses]
+
+
+def _pause(pause: Pause, language: Language, zone: ZoneInfo) -> str:
+    until = f"{pause.until.astimezone(zone):%Y-%m-%d %H:%M}" if pause.until is not None else ""
+    if language is Language.ZH:
+        end = f"至 {until}" if until else "直至恢复"
+        return f"已暂停：{pause.what}，{end}（{pause.by}：{pause.reason}）"
+    end = f"until {until}" if until else "until somebody resumes it"
+    return f"paused: {pause.what} {end} ({pause.by}: {pause.reason})"
 
 
 def history_rows(
@@ -101,8 +178,7 @@ def story(
     lines += ["", *(f"  {line}" for line in told)] if told else []
     if repair is not None:
         lines += ["", f"  {repair.id}  {repair.action}"]
-        lines += [f"    {each.host}: {_end(each.end, language)}  {_why(each, language)}".rstrip()
-                  for each in repair.ends]  # fmt: skip
+        lines += [f"    {each.host}: {end_words(each, language)}" for each in repair.ends]
     return "\n".join(lines)
 
 
@@ -123,26 +199,27 @@ def _row(occurrence: Occurrence, language: Language, zone: ZoneInfo) -> list[str
 
 def _said(entry: JournalEntry, language: str) -> str:
     """One journal entry in a few words."""
-    body, word = entry.body, entry.kind.removeprefix("alert ")
+    body, word, chinese = entry.body, entry.kind.removeprefix("alert "), language == "zh"
+    told = _HAPPENED.get(word, (word, word))[chinese]
+    colon = "：" if chinese else ": "
     decision = body.get("decision")
     if isinstance(decision, Mapping):
-        return f"{word}: {decision.get('verdict')}"
-    reason = body.get("reason_zh" if language == "zh" else "reason") or body.get("reason")
+        verdict = str(decision.get("verdict"))
+        return f"{told}{colon}{_VERDICTS.get(verdict, (verdict, verdict))[chinese]}"
+    reason = body.get("reason_zh" if chinese else "reason") or body.get("reason")
     by = body.get("by")
-    who = f" ({by})" if by and by != "storewarden" else ""
+    who = (f"（{by}）" if chinese else f" ({by})") if by and by != STOREWARDEN else ""
     stage = body.get("stage")
     if isinstance(stage, str) and stage in STAGES:
-        word = STAGES[stage][Language(language)]
-    return f"{word}{who}: {reason}" if reason else f"{word}{who}"
+        told = STAGES[stage][Language(language)]
+    return f"{told}{who}{colon}{reason}" if reason else f"{told}{who}"
 
 
-def _end(end: End, language: str) -> str:
-    return _ENDS[end][language == "zh"]
-
-
-def _why(end: object, language: str) -> str:
-    en, zh = getattr(end, "reason", ""), getattr(end, "reason_zh", "")
-    return str(zh or en) if language == "zh" else str(en)
+def end_words(end: HostEnd, language: str) -> str:
+    """How a repair came out on one host, and why."""
+    chinese = language == "zh"
+    why = (end.reason_zh or end.reason) if chinese else end.reason
+    return f"{_ENDS[end.end][chinese]}  {why}".rstrip()
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:

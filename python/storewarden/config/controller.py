@@ -64,7 +64,8 @@ Count = Annotated[int, AfterValidator(_count)]
 class ControllerConfig(BaseModel):
     """``retry_*`` are the waits after a failed delivery, doubled from the first to the longest;
     an anchor is laid down every ``anchor_entries`` journal entries, or ``anchor_hours``;
-    ``rollout_runs`` are the runs of rollouts that one process (this or a worker) has at once."""
+    ``rollout_runs`` are the runs of rollouts that one process (this or a worker) has at once;
+    with ``warm_runs`` it keeps a process from which runs start sooner (ADR 0018)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -75,6 +76,7 @@ class ControllerConfig(BaseModel):
     anchor_hours: Count = 24
     anchor_file: SitePath | None = None
     rollout_runs: Annotated[int, AfterValidator(_lanes)] = 8
+    warm_runs: bool = True
 
     @property
     def retry_first(self) -> timedelta:

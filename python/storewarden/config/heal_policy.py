@@ -13,6 +13,7 @@ from storewarden.domain.errors import ConfigInvalid
 from storewarden.domain.healing.policy import HealPolicy
 
 _WHERE = "healing.policy"
+_LEAST_POLL = timedelta(seconds=1)
 
 
 def policy_of(given: Mapping[str, object]) -> HealPolicy:
@@ -31,7 +32,17 @@ def policy_of(given: Mapping[str, object]) -> HealPolicy:
                 hint=f"one of: {', '.join(sorted(known))}",
             )
         found[name] = _read(name, value, known[name])
-    return replace(usual, **found)
+    made = replace(usual, **found)
+    if made.poll < _LEAST_POLL:
+        raise ConfigInvalid(
+            "must be 1 or more: what waits would be looked at without end", where=f"{_WHERE}.poll"
+        )
+    if made.hold_down >= made.staleness:
+        raise ConfigInvalid(
+            "must be less than staleness: nothing would ever be repaired",
+            where=f"{_WHERE}.hold_down",
+        )
+    return made
 
 
 def _read(name: str, value: object, usual: object) -> object:

@@ -25,6 +25,7 @@ from storewarden.domain.healing.rule import Condition, Impact, Kind, Mode, Rule
 from storewarden.domain.healing.target import Target, Via
 from storewarden.domain.healing.template import labels_in
 from storewarden.domain.maintenance.grounds import OperationClass
+from storewarden.domain.maintenance.words import duration
 from storewarden.domain.rollout.secrets import secrets_in
 
 type Conditions = Callable[[str, str], Condition]
@@ -39,8 +40,6 @@ KEYS = (
 _MUST = ("name", "match", "action", "target")
 _SUFFIXES = (".yml", ".yaml")
 _NO_SECRETS = "rules are journaled; keep it in the inventory, under ansible-vault"
-_LONGEST_HOLD = timedelta(minutes=15)
-"""An alert is stale after that (guard rails): a longer hold-down would never act."""
 
 
 class HealRulesInvalid(ConfigInvalid):
@@ -233,9 +232,14 @@ class _RuleReader:
             return
         for text in _texts(value):
             try:
-                labels_in(text)
+                found = labels_in(text)
             except ValueError as error:
                 self.sheet.wrong(place, str(error))
+                continue
+            if found and not isinstance(value, str):
+                # Those are programs, and what may be touched at all: not for a sender to say.
+                what = "holds a label, which can only stand in an option that is one text"
+                self.sheet.wrong(place, what, "write out what is meant")
 
     def _known_options(self, given: Mapping[str, object], action: HealAction) -> None:
         place = (*self.place, "options")
@@ -266,8 +270,10 @@ class _RuleReader:
     def _hold_down(self, value: object) -> timedelta | None:
         place = (*self.place, "hold_down")
         found = self.sheet.length(place, value)
-        if found is not None and found >= _LONGEST_HOLD:
-            self.sheet.wrong(place, "must be less than 15m", "an alert is stale after that")
+        most = self.reading.policy.staleness
+        if found is not None and found >= most:
+            what = f"must be less than {duration(most)}"
+            self.sheet.wrong(place, what, "an alert is stale after that")
         return found
 
     def _operation(self, value: object) -> OperationClass | None:

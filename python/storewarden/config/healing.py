@@ -2,8 +2,9 @@
 """The ``healing`` section: who may send alerts, and how each sender is known.
 
 What is the same for every kind of sender is read here. ``mapping`` goes unread to the reader of
-the kind, and what ``poll`` has beyond ``every_seconds`` to the source of the kind; they refuse what
-they do not know as ``healing.sources.<name>.<key>``: this room knows no adapters.
+the kind, ``prometheus`` to who asks it, and what ``poll`` has beyond ``every_seconds`` to the
+source of the kind; they refuse what they do not know as ``healing.sources.<name>.<key>``: this
+room knows no adapters.
 
 A source's name is the last part of its path: ``/hooks/<name>``.
 """
@@ -18,6 +19,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from storewarden.config.fields import SecretRef, SitePath, ZoneName
+from storewarden.config.incidents import IncidentsConfig
 
 GRAFANA = "grafana"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -131,13 +133,15 @@ class PollConfig(BaseModel):
 
 
 class SourceConfig(_Section):
-    """One sender. ``timezone`` None: the site's; it is for times that come without a zone."""
+    """One sender. ``timezone`` None: the site's; it is for times that come without a zone.
+    ``prometheus`` is where an alert's own expression can be asked."""
 
     kind: Annotated[str, AfterValidator(_kind)]
     auth: AuthConfig
     timezone: ZoneName | None = None
     mapping: dict[str, object] | None = None
     poll: PollConfig | None = None
+    prometheus: dict[str, object] | None = None
 
     @property
     def signature_header(self) -> str:
@@ -164,7 +168,7 @@ class HealingConfig(_Section):
 
     ``policy`` sets numbers of the guards by their names (docs/reference/heal-rules.md): seconds,
     percent, counts, times of day. Devices in ``protected_groups`` of the inventory are never
-    repaired without a person's yes.
+    repaired without a person's yes. ``incidents`` is what people's work is held to.
     """
 
     rules: SitePath | None = None
@@ -176,4 +180,5 @@ class HealingConfig(_Section):
         "core_network",
     )
 
+    incidents: IncidentsConfig = IncidentsConfig()
     sources: Annotated[dict[str, SourceConfig], BeforeValidator(_names)] = {}

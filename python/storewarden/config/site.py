@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from storewarden.config.backup import BackupConfig
 from storewarden.config.changes import ChangesConfig
 from storewarden.config.compliance import ComplianceConfig
 from storewarden.config.controller import ControllerConfig
@@ -135,6 +136,7 @@ class SiteConfig(_Section):
     records: RecordsConfig = RecordsConfig()
     compliance: ComplianceConfig = ComplianceConfig()
     healing: HealingConfig = HealingConfig()
+    backup: BackupConfig = BackupConfig()
 
     @property
     def folder(self) -> Path | None:

@@ -5,18 +5,19 @@ The sender is answered only after everything it brought lies in the ledger. When
 has to come again, so it is told that it is our fault: senders repeat after a 5xx, and drop what
 was refused.
 
-Of more than 500 alerts the first 500 are kept, those that fire before those that are over. The rest
-counts as left out by the sender, as if it had truncated the group itself: a refusal would lose them
-all. What was left out is asked for at once, where the source can be asked.
+Of more than 500 alerts all are kept, 500 at a time, those that fire before those that are over: a
+refusal would lose them, now and at every repetition. What the sender itself left out is asked for
+at once, where the source can be asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import batched
 
 from storewarden.domain.errors import AdapterError, Refused
-from storewarden.domain.healing.alert import Delivery, Signal
+from storewarden.domain.healing.alert import Alert, Delivery, Signal
 from storewarden.flows.alert_poll import duty_name
 from storewarden.ports.alerts import BACKLOG, MOST_ALERTS, AlertInbox, AlertReader, Received
 from storewarden.ports.clock import Clock
@@ -59,7 +60,7 @@ class AlertIntake:
         parts = self._parts
         if source not in parts.readers:
             raise Refused("no such source of alerts", where=source)
-        return _first(parts.readers[source].read(source, body, parts.clock.now()))
+        return parts.readers[source].read(source, body, parts.clock.now())
 
     def take(self, source: str, body: bytes) -> Taken:
         """Read and keep it. Raises AlertsMalformed for the body, TooManyWait when it cannot be
@@ -72,7 +73,9 @@ class AlertIntake:
             raise TooManyWait(
                 f"{waiting} alerts wait for a decision", hint="come again", retryable=True
             )
-        received = parts.inbox.receive(delivery, now)
+        received = _joined(
+            parts.inbox.receive(replace(delivery, alerts=some), now) for some in _slices(delivery)
+        )
         if parts.decides and (received.new or received.resolved):
             parts.wake(parts.decides)
         if delivery.missing and source in parts.polled:
@@ -80,10 +83,23 @@ class AlertIntake:
         return Taken(delivery=delivery, received=received)
 
 
-def _first(delivery: Delivery) -> Delivery:
-    over = len(delivery.alerts) - MOST_ALERTS
-    if over <= 0:
-        return delivery
-    ordered = sorted(delivery.alerts, key=lambda alert: alert.signal is not Signal.FIRING)
-    kept = tuple(ordered[:MOST_ALERTS])
-    return replace(delivery, alerts=kept, missing=delivery.missing + over)
+def _slices(delivery: Delivery) -> Iterator[tuple[Alert, ...]]:
+    """At most 500 at a time: everybody else who writes waits for each of them."""
+    if len(delivery.alerts) <= MOST_ALERTS:
+        yield delivery.alerts
+        return
+    # What is said of one alert must not be turned round: the last word of each counts.
+    said = {alert.key: alert for alert in delivery.alerts if alert.signal is not Signal.RESOLVED}
+    said |= {alert.key: alert for alert in delivery.alerts if alert.signal is Signal.RESOLVED}
+    yield from batched(
+        sorted(said.values(), key=lambda alert: alert.signal is not Signal.FIRING), MOST_ALERTS
+    )
+
+
+def _joined(some: Iterable[Received]) -> Received:
+    known = list(some)
+    return Received(
+        new=tuple(key for each in known for key in each.new),
+        repeated=sum(each.repeated for each in known),
+        resolved=tuple(key for each in known for key in each.resolved),
+    )

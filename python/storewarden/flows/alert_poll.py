@@ -5,17 +5,20 @@ A webhook is a promise that somebody breaks: a receiver that was down for half a
 that was cut, a "resolved" that was never sent. So each source is asked every minute. What fires and
 is not known is received as if it had been sent. What the ledger holds as firing and the source no
 longer has is over, but not at once: an Alertmanager that was restarted knows nothing until
-Prometheus has told it again, which takes up to a minute.
+Prometheus has told it again, which takes up to a minute. What was called over and fires there is
+not over: it is told anew.
+
+While more alerts wait than can be decided about nothing new is taken; the next question finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from storewarden.domain.healing.alert import Alert, Delivery, Signal
-from storewarden.ports.alerts import MOST_ALERTS, AlertInbox, AlertSource
+from storewarden.ports.alerts import BACKLOG, MOST_ALERTS, AlertInbox, AlertSource
 
 EVERY = timedelta(seconds=60)  # reference: alert senders, "poller (60 s)"
 GONE_AFTER = timedelta(minutes=3)
@@ -29,12 +32,14 @@ def duty_name(source: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollParts:
-    """What asking one source needs."""
+    """What asking one source needs; ``decides`` lets what was found be decided about now."""
 
     source: AlertSource
     inbox: AlertInbox
     every: timedelta = EVERY
     gone_after: timedelta = GONE_AFTER
+    backlog: int = BACKLOG
+    decides: Callable[[], None] = lambda: None
 
 
 class AlertPoll:
@@ -58,7 +63,8 @@ class AlertPoll:
             for alert in there.alerts
             if alert.signal is Signal.FIRING and alert.key not in held
         ]
-        self._receive(new, now)
+        if new and parts.inbox.backlog() <= parts.backlog:
+            self._receive(new, now)
         missing = {key: alert for key, alert in held.items() if key not in keys}
         self._receive(self._over(missing, now), now)
         return None
@@ -75,4 +81,7 @@ class AlertPoll:
     def _receive(self, alerts: Sequence[Alert], now: datetime) -> None:
         for start in range(0, len(alerts), MOST_ALERTS):
             some = tuple(alerts[start : start + MOST_ALERTS])
-            self._parts.inbox.receive(Delivery(source=self._parts.source.name, alerts=some), now)
+            told = Delivery(source=self._parts.source.name, alerts=some, polled=True)
+            received = self._parts.inbox.receive(told, now)
+            if received.new or received.resolved:
+                self._parts.decides()

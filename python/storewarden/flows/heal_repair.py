@@ -4,12 +4,14 @@
 The repair was recorded before; its id is the run's label. So whoever comes here after a crash
 finds the run by its label, and a repair is never run twice: one that was begun and has no run is
 lost, and what nobody knows is said to be unknown. A repair that was not begun soon after it was
-decided is not begun at all, because the host may be another's by now.
+decided is not begun at all, and hosts that are another's by now are left out of it.
+
+Its standing change is told of each run, after the end was recorded; told again it changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +21,8 @@ from storewarden.domain.healing.action import HealAction
 from storewarden.domain.healing.aftermath import Terms, after_repair
 from storewarden.domain.healing.events import AlertEvent
 from storewarden.domain.healing.record import End, HostEnd, Occurrence, Repair, RepairState, Stage
+from storewarden.flows.heal_check import VerifiedBy, by_alert
+from storewarden.flows.heal_incidents import IncidentFacts, calling
 from storewarden.flows.heal_reports import all_end, ends_of
 from storewarden.flows.rollout_parts import Contact, EstateNow, PlaySettings
 from storewarden.flows.rollout_stop import in_chinese
@@ -35,13 +39,18 @@ OWNER = "repair"
 FRESH = timedelta(minutes=5)
 """How long after its decision a repair may still begin."""
 
+type Against = tuple[str, str]
+"""What is against a host's repair, in English and in Chinese."""
+
 _PLAYBOOK = "storewarden.ops.heal"
 _SLACK = timedelta(minutes=2)  # connecting, leases, undo, the supervisor's own end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairParts:
-    """What running a repair takes; ``worker`` is this process's name in the book."""
+    """What running a repair takes; ``worker`` is this process's name in the book. ``again`` says of
+    which hosts of a repair there is something against it now; ``ran`` tells its standing change.
+    """
 
     book: HealingBook
     runner: Runner
@@ -54,6 +63,10 @@ class RepairParts:
     contact: Contact
     terms: Terms = field(default_factory=Terms)
     wake: Callable[[], None] = lambda: None
+    again: Callable[[Repair], Mapping[str, Against]] = lambda _repair: {}
+    verify: VerifiedBy = by_alert
+    ran: Callable[[Repair], None] = lambda _repair: None
+    incidents: IncidentFacts = field(default_factory=IncidentFacts)
 
 
 class RepairWork:
@@ -80,8 +93,12 @@ def run_repair(parts: RepairParts, ident: str) -> None:
     found = found_run(parts.runner, ident)
     if repair.state is not RepairState.ENDED:
         ends = _ran(parts, repair, found)
-        parts.book.end_repair(ident, ends, parts.clock.now(), _followed(parts, repair, ends))
+        now = parts.clock.now()
+        repair = parts.book.end_repair(
+            ident, ends, now, calling(_followed(parts, repair, ends), parts.incidents)
+        )
         parts.wake()
+    parts.ran(repair)
     _let_go(parts, ident)
 
 
@@ -93,21 +110,39 @@ def found_run(runner: Runner, ident: str) -> FoundRun | None:
 
 def _ran(parts: RepairParts, repair: Repair, found: FoundRun | None) -> tuple[HostEnd, ...]:
     if found is not None:
-        return _collected(parts, repair, found.run_id)
+        return _collected(parts, repair, found.run_id, _left_out(repair, found.hosts))
     if repair.begun_at is not None:
         en, zh = "its run is gone without a result", "运行已丢失，没有结果"
         return all_end(repair, End.UNKNOWN, en, zh)
     against = _against(parts, repair)
     if against:
         return all_end(repair, End.NOT_BEGUN, *against)
-    inventory = _inventory(parts, repair)
+    there = parts.estate().inventory
+    left: dict[str, Against] = dict(parts.again(repair))
+    left |= {host: _NOT_OURS for host in repair.hosts if host not in there.hosts}
+    inventory = there.only([host for host in repair.hosts if host not in left])
+    if not inventory.hosts:
+        return tuple(_not_begun(host, left[host]) for host in repair.hosts)
     if parts.book.begin_repair(repair.id, parts.worker, parts.clock.now()) is None:
         raise Refused("somebody else has begun it", where=repair.id)
     try:
         run_id = parts.runner.start(_request(parts, repair, inventory))
     except Refused as error:
         return all_end(repair, End.NOT_BEGUN, str(error), str(error))
-    return _collected(parts, repair, run_id)
+    return _collected(parts, repair, run_id, left)
+
+
+_NOT_OURS: Against = ("no longer in the inventory", "已不在清单中")
+_LEFT_OUT: Against = ("it was left out of the run", "未包含在该次运行中")
+
+
+def _left_out(repair: Repair, hosts: Collection[str]) -> dict[str, Against]:
+    """Hosts of a repair that its run did not take along."""
+    return {host: _LEFT_OUT for host in repair.hosts if hosts and host not in hosts}
+
+
+def _not_begun(host: str, why: Against) -> HostEnd:
+    return HostEnd(host=host, end=End.NOT_BEGUN, reason=why[0], reason_zh=why[1])
 
 
 def _against(parts: RepairParts, repair: Repair) -> tuple[str, str] | None:
@@ -119,21 +154,21 @@ def _against(parts: RepairParts, repair: Repair) -> tuple[str, str] | None:
     if waited > FRESH:
         minutes = int(waited.total_seconds()) // 60
         return f"waited {minutes} min for a free run", f"等待空闲运行 {minutes} 分钟"
-    if not _inventory(parts, repair).hosts:
-        return "no longer in the inventory", "已不在清单中"
+    if repair.action not in parts.actions:
+        return f"no action {repair.action} is installed", f"未安装动作 {repair.action}"
     return None
 
 
-def _inventory(parts: RepairParts, repair: Repair) -> FrozenInventory:
-    found = parts.estate().inventory
-    return found.only([name for name in repair.hosts if name in found.hosts])
-
-
-def _collected(parts: RepairParts, repair: Repair, run_id: str) -> tuple[HostEnd, ...]:
+def _collected(
+    parts: RepairParts, repair: Repair, run_id: str, left: Mapping[str, Against]
+) -> tuple[HostEnd, ...]:
     result = parts.runner.result(run_id)
     for host in result.hosts.values():
         parts.contact(host.host, host.report)
-    return ends_of(repair, result)
+    ends = {each.host: each for each in ends_of(repair, result)}
+    return tuple(
+        _not_begun(host, left[host]) if host in left else ends[host] for host in repair.hosts
+    )
 
 
 def _request(parts: RepairParts, repair: Repair, inventory: FrozenInventory) -> PlaybookRun:
@@ -173,7 +208,14 @@ def _followed(
             end = by_host.get(host_of(occurrence))
             if end is None or occurrence.stage is not Stage.ACTING:
                 continue
-            what = after_repair(occurrence, end, now, idempotent=idempotent, terms=parts.terms)
+            what = after_repair(
+                occurrence,
+                end,
+                now,
+                idempotent=idempotent,
+                terms=parts.terms,
+                by=parts.verify(repair.rule, repair.action),
+            )
             moved.append(AlertEvent(key=key, at=now, what=what))
         return Settled(events=tuple(moved))
 

@@ -8,24 +8,25 @@ that covers the most devices counts.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storewarden.domain.change.record import Change, State
 from storewarden.domain.change.recording import run_refusal
 from storewarden.domain.change.rules import ApprovalRules
-from storewarden.domain.healing.record import Repair, RepairState, Stage
+from storewarden.domain.healing.record import Repair, RepairState
 from storewarden.domain.healing.rule import Mode
 from storewarden.domain.healing.world import Said, Standing
+from storewarden.flows.heal_world import past_of
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.healing import HealingBook
 
 PREFIX = "heal "
 """What the action of a standing change for healing begins with: "heal service"."""
 
-_COUNTED = 400
-"""Repairs that an action's record is counted over, all actions together."""
+_COUNTED = 1000  # the newest repairs, all actions together, in which records are looked for
+_RECORD = 100  # of them, hosts of one action that its record is counted over
+_HOLDS = timedelta(minutes=1)  # how long a record counts before it is counted anew
 
 
 class Standings:
@@ -41,13 +42,14 @@ class Standings:
         """``modes`` names every action that there is."""
         self._book, self._changes = book, changes
         self._rules, self._modes = rules, modes
+        self._counted: tuple[datetime, Mapping[str, tuple[int, int]]] | None = None
 
     def __call__(self, now: datetime) -> dict[str, Standing]:
         """Every action's standing at this moment."""
-        runs, verified = self._record()
+        record = self._record(now)
         standing = self._standing()
         return {
-            name: self._of(standing.get(name, ()), mode, now, (runs[name], verified[name]))
+            name: self._of(standing.get(name, ()), mode, now, record.get(name, (0, 0)))
             for name, mode in self._modes.items()
         }
 
@@ -74,16 +76,20 @@ class Standings:
                 found.setdefault(standing.action.removeprefix(PREFIX).strip(), []).append(change)
         return found
 
-    def _record(self) -> tuple[Counter[str], Counter[str]]:
-        """Hosts repaired, and verified, by action."""
-        begun = [each for each in self._book.repairs(limit=_COUNTED) if _counts(each)]
-        stages = self._book.stages([key for each in begun for key in each.occurrences])
-        runs, verified = Counter[str](), Counter[str]()
-        for repair in begun:
-            known = [stages.get(key) for key in repair.occurrences]
-            runs[repair.action] += sum(each in (Stage.HEALED, Stage.ESCALATED) for each in known)
-            verified[repair.action] += sum(each is Stage.HEALED for each in known)
-        return runs, verified
+    def _record(self, now: datetime) -> Mapping[str, tuple[int, int]]:
+        """Action -> hosts that it repaired and of which is known how that came out, and how many of
+        them were verified; the newest hundred. However many alerts asked for it, a host is one;
+        what found nothing to do is none."""
+        if self._counted is None or not timedelta() <= now - self._counted[0] < _HOLDS:
+            begun = [each for each in self._book.repairs(limit=_COUNTED) if _counts(each)]
+            stages = self._book.standing([key for each in begun for key in each.occurrences])
+            seen: dict[str, list[bool]] = {}
+            for repair in begun:
+                known = (past.verified for past in past_of(repair, stages))
+                seen.setdefault(repair.action, []).extend(one for one in known if one is not None)
+            made = {name: each[:_RECORD] for name, each in seen.items()}
+            self._counted = now, {name: (len(each), sum(each)) for name, each in made.items()}
+        return self._counted[1]
 
 
 def _counts(repair: Repair) -> bool:

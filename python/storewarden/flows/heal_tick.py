@@ -6,14 +6,20 @@ ledger's lock over facts that were gathered before, and says when to come again.
 decided once for each time that it is due, whoever ticks, and however often a tick is repeated
 after a crash. Asking monitoring whether an alert is quiet takes long, so that is done outside of
 the lock; what happened meanwhile wins.
+
+An alert that nobody can decide about must not keep all others from being decided: the group that
+fails is halved until it is alone, and then a person has it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from storewarden.domain.errors import AdapterError
+from storewarden.domain.healing.action import VerifyBy
 from storewarden.domain.healing.aftermath import Terms, after_look
 from storewarden.domain.healing.decide import UNDECIDED, RepairPlan, decide
 from storewarden.domain.healing.events import AlertEvent, Decided
@@ -21,7 +27,9 @@ from storewarden.domain.healing.policy import HealPolicy
 from storewarden.domain.healing.record import Decision, Occurrence, Reason, Repair, Stage, Verdict
 from storewarden.domain.healing.rule import Rule
 from storewarden.domain.healing.world import World
-from storewarden.flows.heal_check import SourceCheck
+from storewarden.flows.heal_again import Covers
+from storewarden.flows.heal_check import SourceCheck, VerifiedBy, by_alert
+from storewarden.flows.heal_incidents import IncidentFacts, calling
 from storewarden.flows.heal_repair import REPAIR, host_of
 from storewarden.flows.heal_world import WorldBook
 from storewarden.ports.clock import Clock
@@ -30,16 +38,19 @@ from storewarden.ports.healing import HealingBook, Numbers, Settled
 HEALING = "healing"
 """The duty that decides about alerts."""
 
-_AT_ONCE = 500  # occurrences decided in one transaction
-_ROUNDS = 40  # of them in one tick: 20,000 alerts; others want the ledger, too
+_AT_ONCE = 100  # occurrences decided in one transaction: a sender's request waits for it
+_ROUNDS = 200  # of them in one tick: 20,000 alerts; others want the ledger, too
 
-type Covers = Callable[[str, Sequence[str], datetime], str]
-"""Number of a standing change, hosts, now -> why it does not cover them; "" when it does."""
+_KNOWN = timedelta(seconds=10)
+"""How long the facts of the world count within a tick; what a round adds to them is added."""
+
+_LOG = logging.getLogger("storewarden.healing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickParts:
-    """What a tick works with. ``submit`` hands work to the engine: kind, key, body."""
+    """What a tick works with. ``submit`` hands work to the engine: kind, key, body. ``verify`` is
+    what says that a host is well again, by rule and action."""
 
     book: HealingBook
     world: WorldBook
@@ -50,6 +61,8 @@ class TickParts:
     submit: Callable[[str, str, Mapping[str, object]], None]
     clock: Clock
     terms: Terms
+    verify: VerifiedBy = by_alert
+    incidents: IncidentFacts = field(default_factory=IncidentFacts)
 
 
 class HealingDuty:
@@ -60,15 +73,19 @@ class HealingDuty:
 
     def __init__(self, parts: TickParts) -> None:
         self._parts = parts
+        self._known: tuple[datetime, World] | None = None
+        self._left: set[str] = set()  # of this tick: neither decided nor handed to a person
 
     def tick(self, now: datetime) -> datetime | None:
         """Decide what is due, look at what was repaired; when the next one is due."""
+        self._known, self._left = None, set()
         self._resubmit()
         for _round in range(_ROUNDS):
-            due = self._parts.book.due(self._parts.clock.now(), _AT_ONCE)
+            found = self._parts.book.due(self._parts.clock.now(), _AT_ONCE)
+            due = [each for each in found if each.key not in self._left]
             if not due:
-                return self._parts.book.next_due()
-            self._decide([each for each in due if each.stage in UNDECIDED], now)
+                return now + self.every if self._left else self._parts.book.next_due()
+            self._decide([each for each in due if each.stage in UNDECIDED])
             self._look([each for each in due if each.stage is Stage.VERIFYING])
         return now
 
@@ -77,18 +94,57 @@ class HealingDuty:
         for repair in self._parts.book.repairs(open_only=True):
             self._parts.submit(REPAIR, repair.id, {"repair": repair.id})
 
-    def _decide(self, due: Sequence[Occurrence], now: datetime) -> None:
+    def _decide(self, due: Sequence[Occurrence]) -> None:
         if not due:
             return
-        parts = self._parts
+        parts, now = self._parts, self._parts.clock.now()
         held = [each for each in due if now - each.received_at >= parts.policy.hold_down]
-        world = replace(parts.world.gathered(now), rechecks=parts.check.rechecks(held))
+        world = self._world(now)
+        rechecks = parts.check.rechecks(held)
 
         def settled(there: Mapping[str, Occurrence], numbers: Numbers) -> Settled:
-            return decided(tuple(there.values()), world, parts, numbers)
+            return decided(tuple(there.values()), replace(world, rechecks=rechecks), parts, numbers)
 
-        for repair in parts.book.amend([each.key for each in due], settled).repairs:
+        try:
+            calls = calling(settled, parts.incidents)
+            found = parts.book.amend([each.key for each in due], calls)
+        except AdapterError:  # the ledger itself: nothing can be decided
+            raise
+        except Exception as error:  # noqa: BLE001 - one alert must not stop all others
+            self._halved(due, error)
+            return
+        self._known = (self._asked, parts.world.after(world, found, due))
+        for repair in found.repairs:
             parts.submit(REPAIR, repair.id, {"repair": repair.id})
+
+    def _halved(self, due: Sequence[Occurrence], error: Exception) -> None:
+        middle = len(due) // 2
+        if middle:
+            self._decide(due[:middle])
+            self._decide(due[middle:])
+            return
+        key = due[0].key
+
+        def left(there: Mapping[str, Occurrence], _numbers: Numbers) -> Settled:
+            return given_up(there, error, self._parts.clock.now())
+
+        _LOG.error("nobody can decide about alert %s: %s", key[:12], error)
+        try:
+            self._parts.book.amend([key], calling(left, self._parts.incidents))
+        except AdapterError:
+            raise
+        except Exception:  # noqa: BLE001 - not even that: it is tried again with the next tick
+            self._left.add(key)
+
+    def _world(self, now: datetime) -> World:
+        """What was gathered in this tick, with what it has decided since; anew when it is old."""
+        if self._known is None or now - self._known[0] >= _KNOWN:
+            self._known = (now, self._parts.world.gathered(now))
+        return self._known[1]
+
+    @property
+    def _asked(self) -> datetime:
+        return self._known[0] if self._known is not None else self._parts.clock.now()
 
     def _look(self, repaired: Sequence[Occurrence]) -> None:
         """Whether their alerts are quiet; asked first, recorded then."""
@@ -96,7 +152,11 @@ class HealingDuty:
             return
         parts = self._parts
         found = {each.key: _holds(parts.check, each) for each in repaired}
-        parts.book.amend(list(found), lambda there, _numbers: looked(there, found, parts))
+
+        def seen(there: Mapping[str, Occurrence], _numbers: Numbers) -> Settled:
+            return looked(there, found, parts)
+
+        parts.book.amend(list(found), calling(seen, parts.incidents))
 
 
 def decided(
@@ -131,18 +191,30 @@ def looked(
 ) -> Settled:
     """What one look at the alerts of repaired hosts means for them."""
     now = parts.clock.now()
-    return Settled(events=tuple(_looks(there, found, now, parts.terms)))
+    return Settled(events=tuple(_looks(there, found, now, parts)))
+
+
+def given_up(there: Mapping[str, Occurrence], error: Exception, now: datetime) -> Settled:
+    """What nobody can decide about is a person's."""
+    why = str(error) or type(error).__name__
+    reason = Reason(guard="fault", en=f"cannot be decided: {why}", zh=f"无法判定：{why}")
+    decision = Decision(verdict=Verdict.ESCALATE, at=now, reasons=(reason,))
+    return Settled(
+        events=tuple(AlertEvent(key=key, at=now, what=Decided(decision=decision)) for key in there)
+    )
 
 
 def _looks(
     there: Mapping[str, Occurrence],
     found: Mapping[str, bool | None],
     now: datetime,
-    terms: Terms,
+    parts: TickParts,
 ) -> Iterator[AlertEvent]:
     for key, occurrence in there.items():
         if occurrence.stage is Stage.VERIFYING:
-            what = after_look(occurrence, found.get(key), now, terms)
+            decision = occurrence.decision
+            by = parts.verify(decision.rule, decision.action) if decision else VerifyBy.ALERT
+            what = after_look(occurrence, found.get(key), now, parts.terms, by)
             yield AlertEvent(key=key, at=now, what=what)
 
 

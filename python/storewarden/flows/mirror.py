@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ticket channel: each change and drift ticket is a ticket, each of its entries a note.
+"""The ticket channel: each change, drift ticket, incident and problem is a ticket, each of its
+entries a note.
 
 The journal is the truth and the cursor says how far it was copied, so an outage of the
 ticket system delays nothing here and loses nothing there. What can go wrong, and the rule:
@@ -23,6 +24,7 @@ from datetime import datetime, timedelta
 from storewarden.domain.change.events import EventKind
 from storewarden.domain.change.plain import entry_kind
 from storewarden.domain.errors import AdapterError, LedgerConflict, StorewardenError
+from storewarden.domain.healing.sla import IncidentPolicy
 from storewarden.domain.outbox.delivery import BackOff, Failure, next_try, still_waits
 from storewarden.domain.outbox.delivery_words import BLOCKED
 from storewarden.domain.outbox.ledger_words import PARKED
@@ -33,6 +35,7 @@ from storewarden.ports.changes import ChangeBook
 from storewarden.ports.clock import Clock
 from storewarden.ports.drift_tickets import DriftBook
 from storewarden.ports.evidence import EvidenceStore
+from storewarden.ports.incidents import IncidentBook
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import JournalEntry, Ledger
 from storewarden.ports.outbox import Delivery, Outbox
@@ -49,7 +52,8 @@ _EVIDENCE_KIND = entry_kind(EventKind.EVIDENCE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorParts:
-    """What mirroring needs. ``stopping`` is asked between two notes."""
+    """What mirroring needs. ``stopping`` is asked between two notes; ``promises`` is what incidents
+    are held to, for their tickets."""
 
     system: TicketSystem
     outbox: Outbox
@@ -61,6 +65,8 @@ class MirrorParts:
     voice: Voice = field(default_factory=Voice)
     backoff: BackOff = field(default_factory=BackOff)
     stopping: Callable[[], bool] = lambda: False
+    incidents: IncidentBook | None = None
+    promises: IncidentPolicy = field(default_factory=IncidentPolicy)
 
 
 class Mirror:
@@ -68,7 +74,13 @@ class Mirror:
 
     def __init__(self, parts: MirrorParts) -> None:
         self._parts = parts
-        self._subjects = Subjects(book=parts.book, drift=parts.drift, clock=parts.clock)
+        self._subjects = Subjects(
+            book=parts.book,
+            drift=parts.drift,
+            clock=parts.clock,
+            incidents=parts.incidents,
+            policy=parts.promises,
+        )
         self.name = f"mirror:{parts.system.name}"
         self.every = timedelta(seconds=30)
         self.channel = channel_of(parts.system.name)
@@ -116,7 +128,9 @@ class Mirror:
     def _pass_on(self, progress: _Progress, round_: _Round) -> None:
         subject = self._subjects.find(progress.delivery.subject)
         if subject is None:
-            raise _Refusal(AdapterError("there is no such change or drift ticket in the ledger"))
+            raise _Refusal(
+                AdapterError("there is no such change, drift ticket or incident in the ledger")
+            )
         ticket = self._ticket(progress, subject)
         entries = self._parts.outbox.entries(progress.delivery, limit=round_.left)
         for entry in entries:

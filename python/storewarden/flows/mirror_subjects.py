@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mirrored into ticket systems: changes, and drift tickets.
+"""What is mirrored into ticket systems: changes, drift tickets, incidents and problems.
 
-To the mirror both are the same: something with a number, a ticket made once, a note for each
+To the mirror all are the same: something with a number, a ticket made once, a note for each
 of its journal entries, and an end. What its ticket says, and where the ledger notes the
 ticket's id, differs, and is here.
 """
@@ -9,7 +9,7 @@ ticket's id, differs, and is here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from storewarden.domain.baseline.drift_ticket import (
@@ -23,6 +23,8 @@ from storewarden.domain.change.events import ChangeEvent, Decision, EventKind
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.change.plain import entry_kind
 from storewarden.domain.change.record import Change
+from storewarden.domain.healing.numbers import is_incident, is_problem
+from storewarden.domain.healing.sla import IncidentPolicy
 from storewarden.domain.outbox.drift_words import (
     end_of_drift,
     ends_drift,
@@ -39,9 +41,11 @@ from storewarden.domain.outbox.ticket import (
     resolution,
     ticket_words,
 )
+from storewarden.flows.mirror_incidents import incident_subject
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.clock import Clock
 from storewarden.ports.drift_tickets import DriftBook
+from storewarden.ports.incidents import IncidentBook
 
 _CHANGE_MIRRORED = entry_kind(EventKind.TICKET)
 _DRIFT_MIRRORED = ENTRY + TicketEvent.MIRRORED.value
@@ -92,9 +96,13 @@ class Subjects:
     book: ChangeBook
     drift: DriftBook
     clock: Clock
+    incidents: IncidentBook | None = None
+    policy: IncidentPolicy = field(default_factory=IncidentPolicy)
 
     def find(self, number: str) -> Subject | None:
-        """The change or drift ticket of that number; None when there is none."""
+        """What has that number; None when there is none."""
+        if self.incidents is not None and (is_incident(number) or is_problem(number)):
+            return incident_subject(number, self.incidents, self.policy, self.clock)
         if is_ticket(number):
             ticket = self.drift.ticket(number)
             return _DriftSubject(subject=ticket, book=self.drift) if ticket else None

@@ -184,6 +184,9 @@ class FactsBook:
                     host: Busy(host=host, reason=f"leased by {run.owner}") for host in run.hosts
                 }
                 found.update({host: each for host, each in busy.items() if host in fleet.devices})
+        for host, repair in self._parts.repairing().items():  # from its decision on
+            if host in fleet.devices:
+                found[host] = Busy(host=host, reason=f"repair {repair}")
         return found
 
     def _dispatches(

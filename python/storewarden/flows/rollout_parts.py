@@ -119,6 +119,8 @@ class DriveParts:
     changed: Callable[[], tuple[str, ...]] = tuple
     """Changes to which something happened since it was asked last (``rollout_news``)."""
     roles: Callable[[str], tuple[str, ...]] = lambda _person: ()
+    repairing: Callable[[], Mapping[str, str]] = dict
+    """Hosts of repairs that were decided and have not ended -> the repair's id."""
     pos_roles: frozenset[str] = POS_ROLES
     zone: tzinfo = UTC
     language: str = "en"

@@ -24,8 +24,9 @@ from storewarden.domain.outbox.bulletin import Bulletin
 from storewarden.domain.outbox.delivery import BackOff, Failure, next_try
 from storewarden.domain.outbox.delivery_words import BLOCKED
 from storewarden.domain.outbox.digest import ChannelRules, Plan, hears, plan_messages
+from storewarden.domain.outbox.incident_words import needs_incident
 from storewarden.domain.outbox.ledger_words import PARKED
-from storewarden.domain.outbox.notice import AuditFacts, Context, Event
+from storewarden.domain.outbox.notice import AuditFacts, Context, Event, IncidentFacts
 from storewarden.domain.outbox.telling import needs_audit, needs_change, notice_of
 from storewarden.ports.changes import ChangeBook
 from storewarden.ports.clock import Clock
@@ -54,7 +55,7 @@ class AuditStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellParts:
-    """What telling on one channel needs."""
+    """What telling on one channel needs; ``incidents`` says what one is about, by its number."""
 
     sender: Sender
     rules: ChannelRules
@@ -66,6 +67,7 @@ class TellParts:
     audits: AuditStory
     clock: Clock
     to: tuple[str, ...] = ()
+    incidents: Callable[[str], IncidentFacts | None] = lambda _number: None
     backoff: BackOff = field(default_factory=BackOff)
 
 
@@ -146,6 +148,8 @@ class Telling:
         zone = self._parts.rules.zone
         if needs_audit(entry.kind):
             return Context(audit=self._facts(entry.run), zone=zone)
+        if needs_incident(entry.kind):
+            return Context(incident=self._parts.incidents(entry.run), zone=zone)
         if not needs_change(entry.kind):
             return Context(zone=zone)
         if entry.run not in known:

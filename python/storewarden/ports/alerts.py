@@ -11,8 +11,8 @@ from typing import Protocol
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.domain.healing.alert import Alert, Delivery
 
-MOST_ALERTS = 500  # of one request (reference: guard rails, "Ingest")
-BACKLOG = 10_000  # undecided alerts; above it senders are told to come again
+MOST_ALERTS = 500  # kept in one step (reference: guard rails, "Ingest"); a body is 1 MiB at most
+BACKLOG = 10_000  # alerts that are decided about; above it senders are told to come again
 
 
 class AlertsMalformed(ConfigInvalid):
@@ -50,7 +50,7 @@ class AlertInbox(Protocol):
         ...
 
     def backlog(self) -> int:
-        """How many occurrences nobody has decided about yet."""
+        """How many occurrences are decided about, now or later: received, or waiting."""
         ...
 
     def firing(self, source: str) -> tuple[Alert, ...]:

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from storewarden.domain.healing.alert import Alert
 from storewarden.domain.healing.events import AlertEvent
+from storewarden.domain.healing.incident import Incident, IncidentEvent
+from storewarden.domain.healing.incident_follow import Course
 from storewarden.domain.healing.record import HostEnd, Occurrence, Repair, Stage
 from storewarden.ports.alerts import AlertInbox
 from storewarden.ports.ledger import JournalEntry
@@ -18,17 +20,35 @@ from storewarden.ports.ledger import JournalEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What one decision comes to: events of occurrences, and repairs to open.
+    """What one decision comes to: events of occurrences, repairs to open, and incidents that they
+    open or join.
 
-    A repair's id is taken from ``Numbers``; its occurrences have a Decided among ``events``.
+    A repair's id and an incident's number are taken from ``Numbers``; a repair's occurrences have
+    a Decided among ``events``.
     """
 
     events: tuple[AlertEvent, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    incidents: tuple[IncidentEvent, ...] = ()
 
 
-type Numbers = Callable[[str], str]
-"""A change's number -> the id of its next repair: "GMBG-20260601-001-H1780272000"."""
+class Numbers(Protocol):
+    """What a decision may ask for under the lock."""
+
+    def __call__(self, change: str) -> str:
+        """The id of the next repair of a change: "GMBG-20260601-001-H1780272000"."""
+        ...
+
+    def incident(self) -> str:
+        """The number of the next incident, its second (UTC) or the first free one after it:
+        "INC-20260601-083000". Counted from the clock, as repairs are: a restored ledger must not
+        give a number out again that a ticket system knows."""
+        ...
+
+    def open_incidents(self) -> Mapping[str, Incident]:
+        """Incidents that are not closed, by ``Incident.name``."""
+        ...
+
 
 type DecideAlerts = Callable[[Mapping[str, Occurrence], Numbers], Settled]
 """Pure and quick; it runs while everybody else who writes waits."""
@@ -82,12 +102,25 @@ class HealingBook(AlertInbox, Protocol):
         """Those received since then, oldest first. Cheap with ten thousands."""
         ...
 
+    def counts(self) -> Mapping[Stage, int]:
+        """How many occurrences stand where; a stage without any is left out."""
+        ...
+
+    def held(self) -> tuple[Recent, ...]:
+        """Those that are suppressed until they are looked at again, oldest first."""
+        ...
+
     def stages(self, keys: Collection[str]) -> Mapping[str, Stage]:
         """Where these occurrences stand."""
         ...
 
     def standing(self, keys: Collection[str]) -> Mapping[str, tuple[Stage, tuple[str, ...]]]:
         """Where these occurrences stand, and the hosts that were decided for them."""
+        ...
+
+    def courses(self, keys: Collection[str]) -> Mapping[str, Course]:
+        """Where these occurrences stand, and whether their senders say that they are over. Cheap
+        with ten thousands."""
         ...
 
     def firing(self, source: str) -> tuple[Alert, ...]:

@@ -6,14 +6,15 @@ subject. Nothing has to be copied to be sent, so nothing can be lost in between,
 and the order within a subject is the journal's own.
 
 Channels: ``ticket:<system>`` (subject = change number, its "change ..." entries in order, and
-between them what ``ports.rollouts.TOLD`` tells of its rollouts; or a drift ticket's number)
+between them what ``ports.rollouts.TOLD`` tells of its rollouts; or the number of a drift ticket,
+an incident or a problem)
 and ``notify:<name>`` (subject = "", all entries of the journal in order). The word before
 the colon decides which; there are no others.
 
 A channel begins when it is subscribed, once and for all restarts. A ticket channel then
-has a delivery for each change that is open, from its first entry on, and gets one with
-each change opened later; changes that had ended before are not mirrored. A notify channel
-begins behind the newest entry: nobody wants years of old news.
+has a delivery for each change, drift ticket, incident and problem that is open, from its first
+entry on, and gets one with each that is opened later; what had ended before is not mirrored. A
+notify channel begins behind the newest entry: nobody wants years of old news.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ class Outbox(Protocol):
     def due(self, channel: str, now: datetime, *, limit: int = 100) -> tuple[Delivery, ...]:
         """Subjects with entries that have not arrived, not parked, ``retry_at`` reached; those
         that failed least often first, so that one that always fails holds up nobody; of these
-        changes before drift tickets, because people wait for them and an audit of a neglected
-        fleet opens thousands of the others; and of these the longest waiting.
+        incidents before everything else, because a store waits for them; problems and changes
+        before drift tickets, because people wait for them and an audit of a neglected fleet opens
+        thousands of the others; and of these the longest waiting.
 
         A ``retry_at`` beyond ``domain.outbox.delivery.EVER_WAITED`` counts as reached: the clock
         was put back.

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storewarden.domain.healing.alert import Alert, Delivery, Signal
 from storewarden.ports.alerts import Received
+
+_LATE = timedelta(minutes=2)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +49,13 @@ class MemoryInbox:
             for key in known:
                 self.kept[key].seen += 1
             over = [key for key in known if self._ends(key, alerts[key], now)]
+            again = [
+                key
+                for key in known
+                if self._fires_again(key, alerts[key], now, polled=delivery.polled)
+            ]
             new = [key for key, alert in alerts.items() if self._begins(key, alert, now)]
+            new += again
             return Received(new=tuple(new), repeated=len(known), resolved=tuple(over))
 
     def backlog(self) -> int:
@@ -75,6 +83,15 @@ class MemoryInbox:
         if alert.signal is not Signal.RESOLVED or there.resolved_at is not None:
             return False
         there.resolved_at = now
+        return True
+
+    def _fires_again(self, key: str, alert: Alert, now: datetime, *, polled: bool) -> bool:
+        there = self.kept[key]
+        ended = there.resolved_at
+        late = ended is not None and (alert.once or now - ended < _LATE)
+        if alert.signal is not Signal.FIRING or ended is None or (late and not polled):
+            return False
+        there.resolved_at, there.decided = None, False
         return True
 
     def _begins(self, key: str, alert: Alert, now: datetime) -> bool:

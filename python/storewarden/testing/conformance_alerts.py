@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from storewarden.domain.healing.alert import Alert, Delivery, Signal
@@ -91,6 +92,31 @@ class InboxConformance:
         assert told == Received(new=(alert().key,))
         assert inbox.receive(delivery(alert()), NOW + _MINUTE) == Received(repeated=1)
         assert inbox.firing("shop") == ()
+
+    def test_what_fires_long_after_its_end_is_not_over(self, inbox: AlertInbox) -> None:
+        """The line to the sender was cut, and it called the alert over; it never was."""
+        inbox.receive(delivery(alert()), NOW)
+        inbox.receive(delivery(alert(signal=Signal.RESOLVED)), NOW + _MINUTE)
+        told = inbox.receive(delivery(alert()), NOW + 4 * _MINUTE)
+        assert told == Received(new=(alert().key,), repeated=1)
+        assert len(inbox.firing("shop")) == 1
+        assert inbox.backlog() == 1
+        again = inbox.receive(delivery(alert()), NOW + 9 * _MINUTE)
+        assert again == Received(repeated=1)
+
+    def test_who_is_asked_is_believed_at_once(self, inbox: AlertInbox) -> None:
+        inbox.receive(delivery(alert(signal=Signal.RESOLVED)), NOW)
+        found = replace(delivery(alert()), polled=True)
+        assert inbox.receive(found, NOW + timedelta(seconds=1)).new == (alert().key,)
+
+    def test_an_event_with_a_number_of_its_own_begins_once(self, inbox: AlertInbox) -> None:
+        """Its message was late; only its sender, asked, can say that it is on."""
+        event = replace(alert(), once=True)
+        over = replace(event, signal=Signal.RESOLVED)
+        inbox.receive(delivery(over), NOW)
+        assert inbox.receive(delivery(event), NOW + 9 * _MINUTE).new == ()
+        found = replace(delivery(event), polled=True)
+        assert inbox.receive(found, NOW + 9 * _MINUTE).new == (event.key,)
 
     def test_an_acknowledgement_is_no_alert(self, inbox: AlertInbox) -> None:
         """Neither of something unheard of, nor of what is known; nor does it end anything."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Alerts, what was decided about them, and a person's answer where one is asked for."""
+"""Alerts, what was decided about them, a person's answer where one is asked for; and what people
+have paused."""
 
 from __future__ import annotations
 
@@ -11,12 +12,17 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from storewarden.domain.healing.record import Stage
-from storewarden.flows.heal_orders import AlertOrders, named
+from storewarden.flows.heal_orders import AlertOrders, answered, named
+from storewarden.flows.heal_pause import holding, pause_data
+from storewarden.flows.heal_tick import HEALING
 from storewarden.flows.heal_view import occurrence_data, repair_data
 from storewarden.web.access import person_of
 from storewarden.web.parts import Parts, WebParts
-from storewarden.web.texts import Key, Line
+from storewarden.web.rollouts import good_key
+from storewarden.web.texts import Key, Line, Moment
 from storewarden.wiring.changes import change_rules
+from storewarden.wiring.healing import order_facts
+from storewarden.wiring.incidents import pause_orders
 
 router = APIRouter(tags=["alerts"])
 
@@ -33,6 +39,38 @@ class AnswerBody(_Body):
     """Why; it is journaled with a no."""
 
     reason: Line = ""
+
+
+class PauseBody(_Body):
+    """What is left alone: "rule:NAME", "action:NAME", "source:NAME", or a name that only one of
+    them has. Without ``until`` until somebody resumes it."""
+
+    what: Line
+    reason: Line
+    until: Moment | None = None
+
+
+class PauseAnswer(BaseModel):
+    """One pause; ``until`` null: until somebody resumes it."""
+
+    what: str
+    by: str
+    at: datetime
+    reason: str
+    until: datetime | None
+
+
+class PausesAnswer(BaseModel):
+    """What is paused now."""
+
+    pauses: list[PauseAnswer]
+
+
+class ResumedAnswer(BaseModel):
+    """What goes on; ``was`` is false when it was not paused."""
+
+    what: str
+    was: bool
 
 
 class AlertAnswer(BaseModel):
@@ -84,17 +122,19 @@ def show_alert(parts: Parts, alert: str) -> JSONResponse:
 
 @router.post("/alerts/{alert}/approve", response_model=AlertAnswer, summary="Let it be repaired")
 def approve(request: Request, parts: Parts, alert: str, key: Key, body: AnswerBody) -> JSONResponse:
-    """Say yes to the repair that is asked about; a second yes is refused as nobody asks."""
-    del key, body  # once is once, and who said it, and to what, is journaled
-    found = _orders(request, parts).approve(named(parts.site.ledger.alerts, alert).key)
+    """Say yes to the repair that is asked about; the same yes again changes nothing. At least
+    eight letters of the key."""
+    del body  # who said it, and to what, is journaled
+    good_key(key)
+    found = _orders(request, parts).approve(answered(parts.site.ledger.alerts, alert).key)
     return JSONResponse(occurrence_data(found))
 
 
 @router.post("/alerts/{alert}/deny", response_model=AlertAnswer, summary="Take it over")
 def deny(request: Request, parts: Parts, alert: str, key: Key, body: AnswerBody) -> JSONResponse:
     """Say no to the repair, or take it over: a person has it from now on."""
-    del key  # once is once
-    there = named(parts.site.ledger.alerts, alert).key
+    good_key(key)
+    there = answered(parts.site.ledger.alerts, alert).key
     return JSONResponse(occurrence_data(_orders(request, parts).deny(there, body.reason)))
 
 
@@ -108,6 +148,37 @@ def list_repairs(
     return JSONResponse({"repairs": shown, "more": len(found) > limit})
 
 
+@router.get("/pauses", response_model=PausesAnswer, summary="What is paused")
+def list_pauses(parts: Parts) -> JSONResponse:
+    """Rules, actions and sources that are left alone now."""
+    found = holding(parts.site.ledger.heal_pauses, parts.site.clock.now())
+    return JSONResponse({"pauses": [pause_data(each) for each in found]})
+
+
+@router.post("/pauses", response_model=PauseAnswer, summary="Leave something alone")
+def pause(request: Request, parts: Parts, key: Key, body: PauseBody) -> JSONResponse:
+    """A person gets what it would have repaired; the same pause again changes nothing."""
+    good_key(key)
+    orders = pause_orders(parts.site, person_of(request))
+    return JSONResponse(pause_data(orders.pause(body.what, body.reason, body.until)))
+
+
+@router.delete("/pauses/{what:path}", response_model=ResumedAnswer, summary="Let it go on")
+def resume(
+    request: Request, parts: Parts, what: str, key: Key, reason: Annotated[Line, Query()]
+) -> JSONResponse:
+    """Take a pause back; twice is once."""
+    good_key(key)
+    name, was = pause_orders(parts.site, person_of(request)).resume(what, reason)
+    return JSONResponse({"what": name, "was": was})
+
+
 def _orders(request: Request, parts: WebParts) -> AlertOrders:
-    rules = change_rules(parts.site)
-    return AlertOrders(parts.site.ledger.alerts, rules, parts.site.clock, person_of(request))
+    return AlertOrders(
+        parts.site.ledger.alerts,
+        change_rules(parts.site),
+        parts.site.clock,
+        person_of(request),
+        wake=lambda: parts.wake(HEALING),
+        incidents=order_facts(parts.site),
+    )

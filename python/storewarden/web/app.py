@@ -11,7 +11,17 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 import storewarden
-from storewarden.web import alerts, changes, documents, health, hooks, people, reports, rollouts
+from storewarden.web import (
+    alerts,
+    changes,
+    documents,
+    health,
+    hooks,
+    incidents,
+    people,
+    reports,
+    rollouts,
+)
 from storewarden.web.access import AccessGate
 from storewarden.web.answers import answer_errors
 from storewarden.web.hook_gate import HookGate
@@ -55,7 +65,7 @@ def create_app(site: Site, status: ServiceStatus, receiver: AlertReceiver | None
     )
     app.state.parts, app.state.meter = parts, meter
     app.state.hooks = hooks.Hooks(intake=receiver.intake, meter=hook_meter)
-    for noun in (alerts, changes, documents, people, reports, rollouts):
+    for noun in (alerts, changes, documents, incidents, people, reports, rollouts):
         app.include_router(noun.router, prefix="/api/v1", dependencies=[Depends(_bearer)])
     app.include_router(health.router)
     app.include_router(hooks.router)

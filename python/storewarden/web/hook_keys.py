@@ -6,6 +6,9 @@ something, for the same time, and get the same answer. All secrets are read toge
 half a minute, so the answer takes no longer for a source that exists, and a secret that was
 exchanged counts soon. One that cannot be read keeps its last value; a source whose secrets were
 never read cannot be judged: then nobody is refused, all are asked to come again.
+
+One request at a time reads them, and everybody else is judged by what is known: a vault that is
+slow must not hold a thread for each request of a stranger.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ class HookKeys:
         self._nobodys = os.urandom(32).hex().encode()
         self._known: dict[str, tuple[bytes, ...]] = {}
         self._read_at: datetime | None = None
-        self._lock = threading.Lock()
+        self._reading = threading.Lock()
 
     def admit(self, source: str, headers: Headers) -> Admission:
         """What the headers prove; may read secrets (call it in a thread)."""
@@ -115,13 +118,15 @@ class HookKeys:
         return Admission(entry=Entry.CLOSED)
 
     def _current(self, now: datetime) -> Mapping[str, tuple[bytes, ...]]:
-        with self._lock:
-            fresh = self._read_at is not None and timedelta(0) <= now - self._read_at < _KEPT
-            if not fresh:
+        fresh = self._read_at is not None and timedelta(0) <= now - self._read_at < _KEPT
+        if not fresh and self._reading.acquire(blocking=False):
+            try:
                 for name, config in self._sources.items():
                     self._refresh(name, config)
-                self._read_at = now
-            return dict(self._known)
+                self._read_at = self._clock.now()  # it may have taken longer than they are kept
+            finally:
+                self._reading.release()
+        return dict(self._known)
 
     def _refresh(self, name: str, config: SourceConfig) -> None:
         try:

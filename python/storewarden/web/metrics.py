@@ -27,6 +27,7 @@ from storewarden.domain.rollout.record import HostState, RolloutState
 from storewarden.domain.rollout.tables import ENDED, LINGERING
 from storewarden.ports.outbox import Delivery
 from storewarden.ports.rollouts import SILENT, Worker
+from storewarden.web.heal_metrics import HealCounts, heal_counts, heal_metrics
 from storewarden.web.parts import WebParts
 from storewarden.wiring.rollout import Rollouts
 
@@ -52,6 +53,7 @@ class _Counts:
     hosts: Mapping[str, int]
     workers: Mapping[str, int]
     stopped: bool
+    healing: HealCounts
 
 
 class Meter:
@@ -166,6 +168,7 @@ def _count(parts: WebParts, now: datetime) -> _Counts:
         hosts=sum((Tally(line.counts) for line in lines), Tally()),
         workers=Tally(_heard(worker, now) for worker in rollouts.book.workers()),
         stopped=bool(rollouts.stopped()),
+        healing=heal_counts(parts.site, now),
     )
 
 
@@ -198,6 +201,7 @@ def _counted(counts: _Counts) -> Iterator[Metric]:
         yield family
     about = "1 while the kill switch lets nothing begin."
     yield _single("storewarden_rollouts_stopped", about, counts.stopped)
+    yield from heal_metrics(counts.healing)
 
 
 def _duties(duties: Mapping[str, Mapping[str, object]], now: datetime) -> Iterator[Metric]:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from storewarden.domain.errors import StorewardenError
 from storewarden.flows.change_desk import ChangeDesk
 from storewarden.flows.change_index import ChangeIndex
 from storewarden.ports.ledger import Ledger
@@ -24,6 +26,10 @@ class ServiceStatus(Protocol):
         """Per duty: last tick, next tick, failures in a row, last error (``ports.engine``)."""
         ...
 
+    def wake(self, name: str) -> None:
+        """Let a duty tick now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebParts:
@@ -34,6 +40,12 @@ class WebParts:
     ledger: Ledger
     people: People
     index: ChangeIndex
+
+    def wake(self, duty: str) -> None:
+        """Let a duty tick now. What was written stands: a site that has no such duty, or an engine
+        that is just stopping, changes nothing about the answer."""
+        with suppress(StorewardenError):
+            self.status.wake(duty)
 
 
 def parts_of(request: Request) -> WebParts:

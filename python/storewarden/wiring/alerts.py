@@ -12,7 +12,8 @@ from storewarden.domain.errors import ConfigInvalid
 from storewarden.flows.alert_intake import AlertIntake, IntakeParts
 from storewarden.flows.alert_poll import AlertPoll, PollParts
 from storewarden.flows.heal_tick import HEALING
-from storewarden.ports.alerts import AlertInbox, AlertReader, AlertSource
+from storewarden.ports.alerts import AlertCheck, AlertInbox, AlertReader, AlertSource
+from storewarden.ports.clock import Clock
 from storewarden.ports.engine import Duty
 from storewarden.ports.secrets import Secrets
 from storewarden.wiring.secrets import site_secrets
@@ -55,12 +56,24 @@ def alert_receiver(
     return AlertReceiver(sources=sources, secrets=site_secrets(config), intake=AlertIntake(parts))
 
 
-def alert_duties(site: Site, inbox: AlertInbox | None = None) -> tuple[Duty, ...]:
-    """The duties that ask each source with a ``poll`` section. Raises ConfigInvalid."""
+def alert_duties(
+    site: Site,
+    inbox: AlertInbox | None = None,
+    decides: Callable[[], None] = lambda: None,
+) -> tuple[Duty, ...]:
+    """The duties that ask each source with a ``poll`` section; ``decides`` lets what they found be
+    decided about now. Raises ConfigInvalid."""
     kept = inbox if inbox is not None else site.ledger.alerts
     polled = [(name, each.poll) for name, each in site.config.healing.sources.items() if each.poll]
     return tuple(
-        AlertPoll(PollParts(source=alert_source(site.config, name), inbox=kept, every=poll.every))
+        AlertPoll(
+            PollParts(
+                source=alert_source(site.config, name),
+                inbox=kept,
+                every=poll.every,
+                decides=decides,
+            )
+        )
         for name, poll in polled
     )
 
@@ -75,6 +88,25 @@ def alert_source(config: SiteConfig, name: str) -> AlertSource:
     try:
         folder = config.folder or Path.cwd()
         return connect_source(name, source.kind, values, site_secrets(config), folder)
+    except ConfigInvalid as error:
+        raise _in_file(config, error) from None
+
+
+def expression_checks(config: SiteConfig, clock: Clock) -> Mapping[str, AlertCheck]:
+    """Sources with a ``prometheus`` section -> who asks it for an alert's own expression. Nothing
+    is asked yet. Raises ConfigInvalid."""
+    sources = config.healing.sources
+    wanted = {name: each.prometheus for name, each in sources.items() if each.prometheus}
+    if not wanted:
+        return {}
+    from storewarden.adapters.alert_sources.expressions import connect_expressions  # noqa: PLC0415 - 0.2 s
+
+    folder, secrets = config.folder or Path.cwd(), site_secrets(config)
+    try:
+        return {
+            name: connect_expressions(name, values, secrets, folder, clock)
+            for name, values in wanted.items()
+        }
     except ConfigInvalid as error:
         raise _in_file(config, error) from None
 

@@ -19,10 +19,11 @@ from storewarden.adapters.engine.pulse import Pulse, ask_to_wake
 from storewarden.adapters.engine.store import STORE_NAME
 from storewarden.domain.errors import Refused, StorewardenError
 from storewarden.domain.outbox.delivery import BackOff
-from storewarden.domain.outbox.notice import AuditFacts
+from storewarden.domain.outbox.notice import AuditFacts, IncidentFacts
 from storewarden.domain.outbox.ticket import Voice
 from storewarden.flows.anchor import Anchoring, AnchorParts
 from storewarden.flows.heal_tick import HEALING
+from storewarden.flows.incident_duty import INCIDENTS
 from storewarden.flows.mirror import Mirror, MirrorParts
 from storewarden.flows.remind import Reminding, RemindParts
 from storewarden.flows.rollout_parts import ROLLOUTS
@@ -62,6 +63,7 @@ class Controller:
         self._single: Single = single_controller(self.site)
         self._stopping = False
         self._engine: Engine | None = None
+        self._heal_now: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         """Become the controller."""
@@ -93,15 +95,17 @@ class Controller:
 
     def start(self) -> None:
         """Begin the duties. Raises ConfigInvalid for settings of channels that are wrong."""
+        self.site.keep_warm()
         share = controller_share(self.site, lambda: self._engine)
         healing = healing_share(self.site, lambda: self._engine)
         followers = self.made_duties()
         self._subscribe()
         names = [duty.name for duty in followers]
         names += [duty.name for duty in share.duties if duty.name == ROLLOUTS]
-        names += [duty.name for duty in healing.duties if duty.name == HEALING]
+        names += [duty.name for duty in healing.duties if duty.name in (HEALING, INCIDENTS)]
         engine = self._made_engine(tuple(names))
         self._engine = engine
+        self._heal_now = healing.soon
         if share.works:
             first_beat(self.site, CONTROLLER)
         try:
@@ -140,6 +144,8 @@ class Controller:
         """Let a duty tick now."""
         if self._engine is not None:
             self._engine.wake(name)
+            if name == HEALING:  # a till that is down does not wait until the engine looks
+                self._heal_now()
 
     def made_duties(self) -> tuple[Duty, ...]:
         """The duties of this site."""
@@ -201,6 +207,8 @@ class Controller:
             voice=Voice(language=self._language, zone=ZoneInfo(self.config.site.timezone)),
             backoff=self._backoff,
             stopping=lambda: self._stopping,
+            incidents=self.site.ledger.incidents,
+            promises=self.config.healing.incidents.policy,
         )
         return Mirror(parts)
 
@@ -214,6 +222,7 @@ class Controller:
             people=self.site.people if channel.to_people else None,
             approvals=change_rules(self.site),
             audits=AuditStory(facts=self._facts, report=self._document(channel)),
+            incidents=self._about,
             clock=self.site.clock,
             backoff=self._backoff,
         )
@@ -251,6 +260,13 @@ class Controller:
             return audit_facts(self.site.report(audit))
         except StorewardenError:
             return None
+
+    def _about(self, number: str) -> IncidentFacts | None:
+        """What an incident is about."""
+        found = self.site.ledger.incidents.incident(number)
+        if found is None:
+            return None
+        return IncidentFacts(name=found.name, priority=found.priority.value, hosts=found.hosts)
 
     def _document(self, channel: Channel) -> Callable[[str], Attachment | None]:
         """What makes the report of an audit a document for this channel."""

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -15,28 +15,51 @@ from storewarden.config.heal_policy import policy_of
 from storewarden.config.heal_rules import load_rules
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.domain.estate.device import Device
+from storewarden.domain.healing.action import VerifyBy
 from storewarden.domain.healing.aftermath import Terms
 from storewarden.domain.healing.alert import Alert, Signal
-from storewarden.domain.healing.explain import Explanation, explain
-from storewarden.domain.healing.record import Occurrence
+from storewarden.domain.healing.explain import Explanation, explain, foretell
+from storewarden.domain.healing.record import Decision, Occurrence
 from storewarden.domain.healing.rule import Mode
-from storewarden.flows.heal_check import SourceCheck
+from storewarden.flows.heal_again import AskedAgain
+from storewarden.flows.heal_at_once import PromptDuty, PromptWork
+from storewarden.flows.heal_check import SourceCheck, verified_by
+from storewarden.flows.heal_incidents import IncidentFacts
+from storewarden.flows.heal_record import RunTeller
 from storewarden.flows.heal_repair import RepairParts, RepairWork
 from storewarden.flows.heal_standing import Standings
-from storewarden.flows.heal_tick import HEALING, HealingDuty, TickParts
+from storewarden.flows.heal_tick import HEALING, TickParts
+from storewarden.flows.heal_work import WorkBook
 from storewarden.flows.heal_world import WorldBook, WorldParts
-from storewarden.wiring.alerts import alert_duties, alert_receiver, alert_source
+from storewarden.flows.incident_duty import FollowParts, IncidentDuty
+from storewarden.flows.rollout_parts import EstateNow
+from storewarden.wiring.alerts import (
+    alert_duties,
+    alert_receiver,
+    alert_source,
+    expression_checks,
+)
 from storewarden.wiring.changes import change_rules
 from storewarden.wiring.harden import record_reader
-from storewarden.wiring.rollout_parts import EstateSource, kill_switch, play_settings
+from storewarden.wiring.heal_duty import RuledDuty
+from storewarden.wiring.rollout_parts import (
+    EstateSource,
+    clock_desk,
+    kill_switch,
+    play_settings,
+)
 
 if TYPE_CHECKING:
     from storewarden.domain.healing.action import HealAction
     from storewarden.domain.healing.policy import HealPolicy
+    from storewarden.domain.healing.record import Repair
     from storewarden.domain.healing.rule import Rule
+    from storewarden.flows.heal_repair import Against
     from storewarden.ports.engine import Duty, Engine, Work
     from storewarden.ports.heal_actions import DescribedAction
     from storewarden.wiring.site import Site
+
+_ANSWER_HOLDS = timedelta(seconds=5)  # many alerts are looked at in one tick
 
 WORKER = "controller"
 """Repairs are run by the controller: there is one per ledger."""
@@ -48,6 +71,7 @@ class HealingShare:
 
     duties: tuple[Duty, ...]
     works: tuple[Work, ...]
+    soon: Callable[[], None] = lambda: None  # decide now, beside the engine
 
 
 class Healing:
@@ -56,6 +80,7 @@ class Healing:
     def __init__(self, site: Site, estate: EstateSource | None = None) -> None:
         self._site = site
         self.estate = estate or EstateSource(site)
+        self._laid_out: tuple[EstateNow, Mapping[str, Device]] | None = None
 
     @cached_property
     def described(self) -> tuple[DescribedAction, ...]:
@@ -112,7 +137,44 @@ class Healing:
         """Asks the sources that can be asked."""
         config = self._site.config
         polled = (name for name, each in config.healing.sources.items() if each.poll is not None)
-        return SourceCheck({name: alert_source(config, name) for name in polled}, self._site.clock)
+        return SourceCheck(
+            {name: alert_source(config, name) for name in polled},
+            self._site.clock,
+            expression_checks(config, self._site.clock),
+            holds=min(_ANSWER_HOLDS, self.policy.poll / 2),
+        )
+
+    def verify(self, rule: str, action: str) -> VerifyBy:
+        """What says that a host is well again. While the rules cannot be read: its alert."""
+        try:
+            return verified_by(self.rules, self.actions)(rule, action)
+        except ConfigInvalid:
+            return VerifyBy.ALERT
+
+    def read_anew(self) -> None:
+        """Rules are read again when they are next asked for."""
+        self.__dict__.pop("rules", None)
+
+    def rules_mark(self) -> tuple[tuple[str, int, int], ...]:
+        """Another value as soon as a file of the rules is another."""
+        place = self._site.config.healing.rules
+        if place is None:
+            return ()
+        files = sorted(place.iterdir()) if place.is_dir() else [place]
+        found = [(str(each), each.stat()) for each in files if each.exists()]
+        return tuple((name, seen.st_mtime_ns, seen.st_size) for name, seen in found)
+
+    @cached_property
+    def asked_again(self) -> AskedAgain:
+        """What a repair is asked right before it begins."""
+        site = self._site
+        return AskedAgain(
+            book=site.ledger.alerts,
+            world=self.world,
+            check=self.check,
+            covers=self.standings.covers,
+            clock=site.clock,
+        )
 
     @cached_property
     def world(self) -> WorldBook:
@@ -131,6 +193,8 @@ class Healing:
                 standings=self.standings,
                 stopped=kill_switch(site),
                 policy=self.policy,
+                works=WorkBook(site.changes, site.ledger.rollouts, self.policy),
+                pauses=site.ledger.heal_pauses.pauses,
                 protected=self._protected,
                 pos_roles=frozenset(site.config.windows.pos_roles),
                 zone=ZoneInfo(site.config.site.timezone),
@@ -149,7 +213,32 @@ class Healing:
             submit=submit,
             clock=self._site.clock,
             terms=self.terms,
+            verify=self.verify,
+            incidents=self.incident_facts,
         )
+
+    @property
+    def incident_facts(self) -> IncidentFacts:
+        """What incidents say beyond their alerts."""
+        return IncidentFacts(
+            rules=self.readable_rules,
+            devices=self._devices,
+            depends=lambda: self._site.config.healing.incidents.depends,
+        )
+
+    def readable_rules(self) -> tuple[Rule, ...]:
+        """The rules; none while they cannot be read: a person is called all the same."""
+        try:
+            return self.rules
+        except ConfigInvalid:
+            return ()
+
+    def _devices(self) -> Mapping[str, Device]:
+        """The estate's devices by name, laid out anew only when the inventory was read again."""
+        estate = self.estate()
+        if self._laid_out is None or self._laid_out[0] is not estate:
+            self._laid_out = (estate, {each.name: each for each in estate.devices})
+        return self._laid_out[1]
 
     def repair_parts(self, wake: Callable[[], None]) -> RepairParts:
         """What running repairs takes."""
@@ -166,7 +255,15 @@ class Healing:
             contact=record_reader(site),
             terms=self.terms,
             wake=wake,
+            again=self._again,
+            verify=self.verify,
+            incidents=self.incident_facts,
+            ran=RunTeller(desk=lambda: clock_desk(site, ())),
         )
+
+    def _again(self, repair: Repair) -> Mapping[str, Against]:
+        """Nothing is read before the first repair."""
+        return self.asked_again(repair)
 
     def _protected(self, device: Device) -> tuple[str, ...]:
         groups = self.estate().inventory.groups
@@ -190,18 +287,41 @@ def healing_share(site: Site, engine: Callable[[], Engine | None]) -> HealingSha
         if found is not None:  # else it is submitted again by the next tick
             found.submit(kind, key, body)
 
+    def opened(kind: str, key: str, body: Mapping[str, object]) -> None:
+        submit(kind, key, body)
+        if engine() is not None:
+            work.soon(key, body)
+
     healing = Healing(site)
-    duty = HealingDuty(healing.tick_parts(submit))
-    work = RepairWork(healing.repair_parts(wake), at_once=healing.policy.runs)
-    return HealingShare(duties=(*alert_duties(site), duty), works=(work,))
+    duty = PromptDuty(RuledDuty(healing, opened), site.clock.now)
+    work = PromptWork(RepairWork(healing.repair_parts(wake), at_once=healing.policy.runs))
+    duties = (*alert_duties(site, decides=wake), duty, IncidentDuty(follow_parts(site)))
+    return HealingShare(duties=duties, works=(work,), soon=duty.soon)
+
+
+def order_facts(site: Site) -> IncidentFacts:
+    """The same for a person who takes an alert over: without the inventory, which takes long."""
+    return IncidentFacts(rules=lambda: Healing(site).readable_rules())
+
+
+def follow_parts(site: Site) -> FollowParts:
+    """What following incidents takes."""
+    return FollowParts(
+        incidents=site.ledger.incidents,
+        book=site.ledger.alerts,
+        clock=site.clock,
+        policy=site.config.healing.incidents.policy,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What would be done about one alert of a payload."""
+    """What would be done about one alert of a payload. ``explanation`` is the verdict when its
+    hold-down is over and it fires still; ``first`` is what is decided when it comes."""
 
     alert: Alert
     explanation: Explanation
+    first: Decision | None = None
 
     @property
     def data(self) -> dict[str, object]:
@@ -210,6 +330,7 @@ class Told:
         return {
             "alert": self.alert.name,
             "labels": dict(self.alert.labels),
+            "first": self.first.verdict.value if self.first is not None else None,
             "verdict": decision.verdict.value,
             "rule": decision.rule,
             "action": decision.action,
@@ -221,21 +342,32 @@ class Told:
         }
 
 
-def explained(site: Site, source: str, body: bytes) -> tuple[Told, ...]:
-    """What would be done about a payload of ``source``, were it to come now; nothing is kept.
+def explained(site: Site, source: str, body: bytes, *, as_sent: bool = False) -> tuple[Told, ...]:
+    """What would be done about a payload of ``source``, were it to come, and its alerts to begin,
+    now; nothing is kept, and no sender is asked.
 
     An alert that is known already is explained as it stands in the ledger, hold-down and all.
-    Raises AlertsMalformed for the body.
+    ``as_sent``: as if it came now with the times that it has. Raises AlertsMalformed for the body.
     """
     now, healing = site.clock.now(), Healing(site)
     delivery = alert_receiver(site).intake.read(source, body)
     known = {each.key: site.ledger.alerts.occurrence(each.key) for each in delivery.alerts}
     world = healing.world.gathered(now)
+
+    def told(occurrence: Occurrence) -> Explanation:
+        return explain(occurrence, healing.rules, world, healing.policy, now)
+
     found = []
     for number, alert in enumerate(delivery.alerts, 1):
-        there = known[alert.key] or _fresh(alert, number, now)
-        explanation = explain(there, healing.rules, world, healing.policy, now)
-        found.append(Told(alert=alert, explanation=explanation))
+        there = known[alert.key]
+        if there is not None or as_sent:
+            made = told(there or _fresh(alert, number, now))
+            found.append(Told(alert=alert, explanation=made))
+            continue
+        begun = replace(alert, starts_at=now) if alert.signal is Signal.FIRING else alert
+        came = _fresh(begun, number, now)
+        first, later = foretell(came, healing.rules, world, healing.policy, now)
+        found.append(Told(alert=alert, explanation=later, first=first))
     return tuple(found)
 
 

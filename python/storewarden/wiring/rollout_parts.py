@@ -170,6 +170,11 @@ def drive_parts(site: Site, shard: ShardParts, estate: EstateSource, submit: Sub
         submit=submit,
         report=report,
         changed=ChangeNews(site.ledger),
+        repairing=lambda: {
+            host: repair.id
+            for repair in site.ledger.alerts.repairs(open_only=True)
+            for host in repair.hosts
+        },
         roles=lambda person: roles_of(site, person),
         pos_roles=frozenset(site.config.windows.pos_roles),
         zone=zone,

@@ -92,6 +92,7 @@ class RolloutWorker:
         assert self._site is not None, "entered first"  # noqa: S101
         if not self.config.inventory:
             raise ConfigInvalid("the site has no inventory", hint="inventory of storewarden.yml")
+        self._site.keep_warm()
         share = worker_share(self._site, self.name, lambda: self._engine)
         engine = DurableEngine(
             str(self.config.ledger),

@@ -49,6 +49,7 @@ from storewarden.wiring.here import operator, this_machine
 from storewarden.wiring.interrupts import interruption
 
 if TYPE_CHECKING:  # pydantic behind it costs 0.3 s, and --help needs none of it
+    from storewarden.adapters.ansible.runner import PlaybookRunner
     from storewarden.adapters.ledger import SqlLedger
     from storewarden.config.site import SiteConfig
     from storewarden.domain.change.people import Person
@@ -105,7 +106,9 @@ class Site:
         self.close()
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Let go of the ledger, and of the warm process."""
+        if "_playbooks" in self.__dict__:
+            self._playbooks.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
 
@@ -120,12 +123,25 @@ class Site:
         return open_ledger(self.config.ledger, clock=self.clock, password=password)
 
     @cached_property
-    def runner(self) -> Runner:
-        """The runner over this site's state directory."""
+    def _playbooks(self) -> PlaybookRunner:
         from storewarden.adapters.ansible.runner import PlaybookRunner  # noqa: PLC0415
 
         _make(self.config.state_dir)
         return PlaybookRunner(self.config.state_dir, clock=self.clock)
+
+    @property
+    def runner(self) -> Runner:
+        """The runner over this site's state directory."""
+        return self._playbooks
+
+    def keep_warm(self) -> None:
+        """For programs that stay: runs start from a process that has Ansible loaded (ADR 0018).
+
+        Without an inventory there will be no runs, and nothing is kept.
+        """
+        config = self.config
+        if config.inventory and config.controller.warm_runs:
+            self._playbooks.keep_warm(config.ssh.known_hosts, config.ansible.collections)
 
     @cached_property
     def inventory(self) -> Inventory:

@@ -22,6 +22,7 @@ _PAGES = {
     "harden": "harden.md",
     "doctor": "doctor.md",
     "heal": "heal.md",
+    "incident": "incident.md",
 }
 _EVERYWHERE = {"--config", "--help"}  # every command has them; where settings are: estate.md
 

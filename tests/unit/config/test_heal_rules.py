@@ -154,7 +154,7 @@ GOOD = "rules:\n- name: a\n  match: x=y\n  action: service\n  target: {name: '{h
         (GOOD + "  options: [unit]\n", "must be keys with values"),
         (GOOD + "  when: labels.[\n", "is no JMESPath expression"),
         (GOOD + "  mode: automatic\n", "must be observe, approve or auto"),
-        (GOOD + "  hold_down: 20m\n", "must be less than 15m"),
+        (GOOD + "  hold_down: 20m\n", "must be less than 15 min"),
         (GOOD + "  hold_down: soon\n", "must be a length of time"),
         (GOOD + "  operation: patching\n", "is no class of operation (did you mean patch?)"),
         (GOOD + "  limits: {cooldown: 10m}\n", "is shorter than the site's"),

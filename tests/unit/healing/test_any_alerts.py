@@ -224,7 +224,8 @@ def test_every_alert_is_decided_exactly_once_and_says_why(
         assert each.reasons
         assert all(reason.en and reason.zh for reason in each.reasons)
         assert all(any("\u4e00" <= sign <= "\u9fff" for sign in one.zh) for one in each.reasons)
-        assert (each.due is not None) is (each.verdict in (Verdict.WAIT, Verdict.ASK))
+        waits = each.verdict in (Verdict.WAIT, Verdict.ASK, Verdict.SUPPRESS)
+        assert (each.due is not None) is waits
         assert each.due is None or each.due > NIGHT
 
 
@@ -237,7 +238,7 @@ def test_a_storm_of_any_size_is_one_incident(count: int, order: Any) -> None:
     far = HealPolicy(hold_down=timedelta(0), fault_hosts=1000)
     found = decide(alerts, RULES, EMPTY, far, NIGHT)
     assert found.repairs == ()
-    faults = faults_of([(each, found.decisions[each.key]) for each in alerts], RULES, EMPTY)
+    faults = faults_of([(each, found.decisions[each.key]) for each in alerts], RULES, EMPTY.devices)
     plan = incidents_for(faults, {}, lambda: "I-1")
     assert [each.name for each in plan.opened] == ["storm:pos-down"]
     assert len(plan.opened[0].occurrences) == count

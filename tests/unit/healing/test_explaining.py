@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storewarden.domain.healing.explain import Mark, explain, recorded
+from storewarden.domain.healing.explain import Mark, explain, foretell, recorded
 from storewarden.domain.healing.guards.table import BUDGETS, GUARDS
+from storewarden.domain.healing.policy import HealPolicy
 from storewarden.domain.healing.record import Occurrence, Stage, Verdict
 from storewarden.domain.healing.rule import Mode
 from storewarden.domain.healing.world import Said, World
-from tests.unit.healing.scenes import NOON, POLICY, RULES, TRUSTED, heard, only, rule, world
+from tests.unit.healing.scenes import NIGHT, NOON, POLICY, RULES, TRUSTED, heard, only, rule, world
 
 
 def explained(occurrence: Occurrence, there: World | None = None) -> list[str]:
@@ -77,3 +78,17 @@ def test_a_recorded_decision_is_told_again_from_the_record() -> None:
     told = replace(heard(), decision=decision)
     assert recorded(told) == ("outcome: call a person", "  healing is stopped: power cut")
     assert recorded(told, "zh") == ("结论：上报人工处理", "  自愈已停止：停电")
+
+
+def test_it_is_foretold_what_comes_after_the_hold_down() -> None:
+    """ "Wait" is true and of no use to anybody who asks what would happen."""
+    usual = HealPolicy()
+    first, later = foretell(heard(at=NIGHT), RULES, world(), usual, NIGHT)
+    assert (first.verdict, later.decision.verdict) == (Verdict.WAIT, Verdict.ACT)
+    assert "held down until" in later.lines()[0] and "观察至" in later.lines("zh")[0]
+
+
+def test_what_is_over_is_foretold_as_over() -> None:
+    over = heard(at=NIGHT, resolved_at=NIGHT)
+    first, later = foretell(over, RULES, world(), HealPolicy(), NIGHT)
+    assert (first.verdict, later.decision.verdict) == (Verdict.DROP, Verdict.DROP)

@@ -310,7 +310,7 @@ def test_what_is_nobodys_work_opens_nothing(verdict: Verdict, opens: bool) -> No
 def test_a_repair_has_an_incident_with_its_item_and_its_priority() -> None:
     occurrence = heard()
     found = decided(occurrence).decisions
-    (only,) = faults_of([(occurrence, found[occurrence.key])], RULES, world())
+    (only,) = faults_of([(occurrence, found[occurrence.key])], RULES, world().devices)
     assert only.name == "rule:pos-down@pos-001-1"
     assert only.items == ("CI-pos-001-1",)
     assert only.priority is Impact.MEDIUM

@@ -23,6 +23,7 @@ from storewarden.domain.healing.events import (
     Granted,
     Happening,
     Moved,
+    Refired,
     Resolved,
 )
 from storewarden.domain.healing.machine import NEXT, STAGE_OF, fold, replay
@@ -42,8 +43,9 @@ from tests.unit.healing.scenes import (
     world,
 )
 
-OPEN = (Stage.RECEIVED, Stage.WAITING, Stage.ASKING)
+OPEN = (Stage.RECEIVED, Stage.WAITING, Stage.ASKING, Stage.SUPPRESSED)
 WAITS = (Verdict.WAIT, Verdict.ASK)
+REOPENED = (Stage.GONE, Stage.HEALED)
 
 
 def event(what: Happening, at: datetime = NOON) -> AlertEvent:
@@ -119,6 +121,46 @@ def test_that_it_is_over_is_told_twice_and_counts_once() -> None:
     assert first.due == NOON + minutes(1)
 
 
+@pytest.mark.parametrize("stage", list(Stage))
+def test_what_fires_after_its_end_is_over_no_more(stage: Stage) -> None:
+    """What was healed, or gone, is as new; what a person has, or runs, only is not over."""
+    before = replace(standing(stage), resolved_at=NOON, tries=1, granted="li", due=None)
+    found = fold(before, event(Refired(), NOON + minutes(20)))
+    assert found.resolved_at is None
+    if stage not in REOPENED:
+        assert (found.stage, found.tries) == (stage, 1)
+        return
+    at = NOON + minutes(20)
+    assert (found.stage, found.tries, found.granted, found.due) == (Stage.RECEIVED, 0, "", at)
+    assert (found.received_at, found.fresh) == (at, at), "its hold-down and its age begin anew"
+
+
+def test_what_was_never_over_cannot_fire_again() -> None:
+    assert fold(heard(), event(Refired(), NOON + minutes(1))) == heard()
+
+
+def test_what_is_suppressed_is_fresh_when_that_is_over() -> None:
+    due = NOON + minutes(40)
+    made = Decision(verdict=Verdict.SUPPRESS, at=NOON, due=due)
+    found = fold(heard(), event(Decided(decision=made)))
+    assert (found.stage, found.due, found.fresh) == (Stage.SUPPRESSED, due, due)
+    over = fold(found, event(Resolved(), NOON + minutes(2)))
+    assert over.due == NOON + minutes(2), "it is looked at when its sender calls it over"
+
+
+def test_what_was_suppressed_for_good_is_not_looked_at_again() -> None:
+    """As ledgers of before have it: their rows must still add up."""
+    found = fold(heard(), event(decision(Verdict.SUPPRESS)))
+    assert (found.due, found.fresh) == (None, None)
+    assert fold(found, event(Resolved())).due is None
+
+
+def test_a_run_that_was_not_begun_is_no_try() -> None:
+    tried = replace(standing(Stage.ACTING), tries=1)
+    waiting = Moved(stage=Stage.WAITING, reason="busy", due=NOON + minutes(1), free=True)
+    assert fold(tried, event(waiting)).tries == 0
+
+
 def test_a_yes_needs_a_question() -> None:
     yes = Granted(until=NOON + minutes(30))
     with pytest.raises(ValueError, match="nobody is asked"):
@@ -136,6 +178,7 @@ class AnyLife(RuleBasedStateMachine):
         self.told = [event(Arrived(number=1, alert=alert(), resolved=resolved))]
         self.occurrence = replay(self.told)
         self.mode = Mode.AUTO
+        self.acts = 0
 
     def tell(self, what: Happening) -> None:
         """One event, allowed or not."""
@@ -145,6 +188,8 @@ class AnyLife(RuleBasedStateMachine):
         except ValueError:
             return
         self.told.append(made)
+        if isinstance(what, Decided) and what.decision.verdict is Verdict.ACT:
+            self.acts += 1
 
     def there(self) -> World:
         """A world in which the action has the mode of the moment."""
@@ -169,6 +214,17 @@ class AnyLife(RuleBasedStateMachine):
         self.tell(Decided(decision=made, repair="C-H1" if found.repairs else ""))
         assert len(self.told) == before + 1, "every decision is one that the table allows"
         assert self.occurrence.resolved_at is None or made.verdict is Verdict.DROP
+
+    @rule(polled=st.booleans())
+    def refire(self, polled: bool) -> None:
+        before = self.occurrence
+        self.tell(Refired(polled=polled))
+        assert self.occurrence.resolved_at is None
+        if before.resolved_at is not None and before.stage in REOPENED:
+            assert self.occurrence.stage is Stage.RECEIVED, "it is decided about again"
+            self.acts = 0
+        else:
+            assert self.occurrence.stage is before.stage, "who has it keeps it"
 
     @rule(polled=st.booleans())
     def resolve(self, polled: bool) -> None:
@@ -204,12 +260,7 @@ class AnyLife(RuleBasedStateMachine):
             or self.occurrence.due is None
             or (self.occurrence.resolved_at is not None)
         )
-        acts = [
-            each.what
-            for each in self.told
-            if isinstance(each.what, Decided) and each.what.decision.verdict is Verdict.ACT
-        ]
-        assert self.occurrence.tries == len(acts) <= 2
+        assert self.occurrence.tries == self.acts <= 2
 
 
 TestAnyLife = AnyLife.TestCase

@@ -41,7 +41,7 @@ def spread(count: int, at: float = 0) -> list[Occurrence]:
 def incidents(alerts: list[Occurrence], there: World) -> list[str]:
     """Which incidents their decisions open."""
     found = decided(*alerts, there=there).decisions
-    faults = faults_of([(each, found[each.key]) for each in alerts], RULES, there)
+    faults = faults_of([(each, found[each.key]) for each in alerts], RULES, there.devices)
     numbers = iter(f"I-{each}" for each in range(1, 1000))
     plan = incidents_for(faults, {}, lambda: next(numbers))
     return [each.name for each in plan.opened]
@@ -145,7 +145,7 @@ def test_a_store_fault_is_high_whatever_its_rules_say() -> None:
     there = world(chain(3, 5))
     alerts = [heard(f"pos-001-{each}") for each in range(1, 4)]
     found = decided(*alerts, there=there).decisions
-    (fault,) = faults_of([(each, found[each.key]) for each in alerts], RULES, there)
+    (fault,) = faults_of([(each, found[each.key]) for each in alerts], RULES, there.devices)
     assert fault.priority is Impact.HIGH
     assert set(fault.items) == {"CI-pos-001-1", "CI-pos-001-2", "CI-pos-001-3"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_begin import variables
+from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_begin import too_many, variables
 from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_meta import HealProblem
 
 
@@ -74,3 +74,24 @@ def test_what_cannot_be_meant_is_named(given: dict[str, Any], said: str) -> None
         begun(**given)
     assert str(problem.value).startswith(said)
     assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "limit", "given", "refused"),
+    [
+        (1, None, {}, False),
+        (500, "till01,till02", {}, False),
+        (500, None, {}, True),
+        (2, "", {}, True),
+        (500, None, {"heal_all": "true"}, False),
+        (500, None, {"heal_all": "no"}, True),
+    ],
+)
+def test_a_forgotten_limit_repairs_nobody(
+    hosts: int, limit: str | None, given: dict[str, Any], refused: bool
+) -> None:
+    if not refused:
+        too_many(hosts, limit, given.get)
+        return
+    with pytest.raises(HealProblem, match=f"{hosts} hosts and no --limit"):
+        too_many(hosts, limit, given.get)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.storewarden.ops.plugins.module_utils.heal import deleted_logs, room
+from ansible_collections.storewarden.ops.plugins.module_utils.heal import room
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.disk import ACTION, OPTIONS
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.disk_plan import (
     kept_days,
@@ -22,14 +22,15 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.journal_files
     archived,
     newest_line,
 )
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.log_forwarding import _SENDS
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.open_files import (
+    open_now,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.safe_files import (
     files,
     forbidden,
-    mount_at,
-    open_now,
     remove,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.tree_walk import mount_at
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 DAY = 86400.0
@@ -108,16 +109,26 @@ def test_rotated_logs_by_their_names(name: str, is_one: bool) -> None:
         ("/var/log/nginx/access.log.1", True, True, 180),
         ("/var/log/pos/pos.log.3.gz", True, True, 180),
         ("/var/log/apt/history.log.1.gz", True, True, 180),
+        ("/var/log/messages-20260131", True, True, 180),
+        ("/var/log/kern.log.1", True, True, 7),
     ],
 )
 def test_how_long_logs_stay(path: str, central: bool, sent: bool, days: int) -> None:
-    facts = {"sent": sent, "only_in_journal": False}
+    facts = {"sent": sent, "uploaded": False, "only_in_journal": False}
     assert kept_days(path, facts, options(central_logs=central)) == days
 
 
 def test_a_journal_that_is_the_only_security_log_stays() -> None:
-    facts = {"sent": True, "only_in_journal": True}
-    assert kept_days("journal", facts, options(central_logs=True)) == 180
+    facts = {"sent": True, "uploaded": True, "only_in_journal": True}
+    for path in ("journal", "/var/log/syslog.1"):
+        assert kept_days(path, facts, options(central_logs=True)) == 180
+
+
+def test_uploading_the_journal_sends_no_file() -> None:
+    facts = {"sent": False, "uploaded": True, "only_in_journal": False}
+    asked = options(central_logs=True)
+    assert kept_days("journal", facts, asked) == 7
+    assert kept_days("/var/log/syslog.1", facts, asked) == 180
 
 
 @pytest.mark.parametrize(
@@ -160,7 +171,10 @@ def test_links_and_files_with_two_names_and_databases_are_not_seen(root: Path) -
 
 def _wanted(file: Path, path: str) -> dict[str, Any]:
     info = file.stat()
-    return {"path": path, "inode": info.st_ino, "written": info.st_mtime}
+    touched = max(info.st_mtime, info.st_atime, info.st_ctime)
+    return {
+        "path": path, "inode": info.st_ino, "written": info.st_mtime, "touched": touched
+    }  # fmt: skip
 
 
 def test_a_file_goes_only_while_it_is_the_one_that_was_looked_at(root: Path) -> None:
@@ -169,6 +183,8 @@ def test_a_file_goes_only_while_it_is_the_one_that_was_looked_at(root: Path) -> 
     wanted = _wanted(old, "/var/log/a.1")
     with old.open():
         assert not remove(str(root), wanted, mount, open_now())
+    os.utime(old, (NOW + 5, old.stat().st_mtime))  # somebody has read it
+    assert not remove(str(root), wanted, mount, frozenset())
     old.write_text("written since")
     assert not remove(str(root), wanted, mount, frozenset())
     assert old.exists()
@@ -215,7 +231,7 @@ def test_a_full_disk_is_cleaned_in_order_and_nothing_else_goes(root: Path) -> No
     gone = [
         put(root, "/var/log/journal/0123/system@00ab-01-02.journal"),
         put(root, "/var/log/syslog.7.gz"),
-        put(root, "/var/tmp/old"),
+        put(root, "/opt/pos/tmp/old"),
     ]
     gone[0].write_bytes(_header(NOW - 300 * DAY) + b"x" * 8192)
     os.utime(gone[0], (NOW - 300 * DAY, NOW - 300 * DAY))
@@ -224,14 +240,19 @@ def test_a_full_disk_is_cleaned_in_order_and_nothing_else_goes(root: Path) -> No
         put(root, "/var/log/syslog"),
         put(root, "/srv/pos/sales.1"),
         put(root, "/home/pos/notes.1"),
-        put(root, "/var/tmp/systemd-private-1/tmp/a"),
+        put(root, "/opt/pos/tmp/systemd-private-1/tmp/a"),
+        put(root, "/opt/pos/tmp/.X0-lock"),
+        put(root, "/opt/pos/tmp/kept/a"),
+        put(root, "/var/log/journal/remote/till@00ab-01-02.journal"),
         put(root, "/var/lib/pos/base.1"),
     ]
+    put(root, "/etc/tmpfiles.d/kept.conf").write_text("d /opt/x\nX /opt/pos/tmp/kept\n")
+    stay[-1].write_bytes(_header(NOW - 300 * DAY) + b"x" * 8192)
     host = host_at(root)
     # A goal that no disk meets: everything that may go goes.
-    asked = options(free_share=1.0, temp_days={"/var/tmp": 0})
+    asked = options(free_share=1.0, temp_days={"/opt/pos/tmp": 1})
     facts = ACTION.facts(host, asked)
-    facts["now"] += 1  # "not touched for 0 days" is meant of files that are older than the look
+    facts["now"] += 2 * DAY  # all of them were made just now
     found = ACTION.diagnose(facts, asked)
     assert found.state == "needed", found.reason
     assert [one["kind"] for one in found.plan["steps"]] == ["journal", "logs", "temp"]
@@ -242,7 +263,7 @@ def test_a_full_disk_is_cleaned_in_order_and_nothing_else_goes(root: Path) -> No
         "old temporary files",
     ]
     assert [one.exists() for one in gone] == [False] * 3
-    assert [one.exists() for one in stay] == [True] * 6
+    assert [one.exists() for one in stay] == [True] * 9
     seen = ACTION.verify(host, found, asked)
     assert not seen.well
     assert "; largest: /" in seen.reason
@@ -270,66 +291,6 @@ def test_temporary_folders_have_ages_of_their_own() -> None:
     }  # fmt: skip
     found = steps(facts, options(temp_days={"/tmp": 10, "/tmp/keep": 90}))
     assert [file["path"] for one in found for file in one["files"]] == ["/tmp/a"]
-
-
-def test_a_deleted_log_is_emptied_where_the_site_says_so(tmp_path: Path) -> None:
-    """The process that holds it open is this one."""
-    log = tmp_path / "pos.log"
-    with log.open("wb") as file:
-        file.write(b"x" * 65536)
-        file.flush()
-        log.unlink()
-        place = deleted_logs.place_of("", str(tmp_path))
-        mine = [
-            one
-            for one in deleted_logs.deleted([str(tmp_path)], place)
-            if one["path"] == str(log) and one["pid"] == os.getpid()
-        ]
-        assert [one["size"] for one in mine] == [65536]
-        assert list(deleted_logs.deleted([str(tmp_path / "other")], place)) == []
-        changed = {**mine[0], "inode": mine[0]["inode"] + 1}
-        rule = {"unit": mine[0]["unit"], "how": "truncate", "signal": ""}
-        assert deleted_logs.let_go(Host(), changed, rule, place) == ""
-        assert deleted_logs.let_go(Host(), mine[0], rule, place) == "emptied"
-        assert os.fstat(file.fileno()).st_size == 0
-
-
-def test_only_units_that_the_site_names_let_go_and_no_security_log() -> None:
-    held = {"pid": 7, "fd": 3, "started": "1", "size": 10, "inode": 1}
-    facts: dict[str, Any] = {
-        "now": NOW, "sent": False, "only_in_journal": True, "cache": {}, "journal": [],
-        "logs": [], "temp": [],
-        "deleted": [
-            {**held, "unit": "rsyslog.service", "path": "/var/log/syslog"},
-            {**held, "unit": "rsyslog.service", "path": "/var/log/auth.log"},
-            {**held, "unit": "postgresql@15-main.service", "path": "/var/log/pg.log"},
-        ],
-    }  # fmt: skip
-    [step] = steps(facts, options())
-    assert [one["path"] for one in step["open"]] == ["/var/log/syslog"]
-    assert step["open"][0]["rule"]["signal"] == "HUP"
-
-
-@pytest.mark.parametrize(
-    ("line", "sends"),
-    [
-        ("*.* @@10.0.0.1:6514", True),
-        ("*.* @logs.example", True),
-        ('action(type="omfwd" target="10.0.0.1" protocol="tcp")', True),
-        ("*.* :omrelp:10.0.0.1:2514", True),
-        ("# *.* @@10.0.0.1:6514", False),
-        ("*.* /var/log/syslog", False),
-        ('module(load="imuxsock")', False),
-        ('*.* action(type="omrelp" target="logs.example" port="2514")', True),
-        ("local7.* @@10.0.0.1:6514", False),
-        ("*.* @127.0.0.1:1514", False),
-        ('action(type="omfwd" target="127.0.0.1" protocol="tcp")', False),
-        ('  action(type="omfwd" target="10.0.0.1" protocol="tcp")', False),
-        ('template(name="t" type="string" string="a @b")', False),
-    ],
-)
-def test_what_sends_logs_away(line: str, sends: bool) -> None:
-    assert bool(_SENDS.search(f"$WorkDirectory /var/spool\n{line}\n")) is sends
 
 
 def test_the_share_that_is_free_is_the_alerts_own(root: Path) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.inodes import
     OPTIONS,
     refused,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.visit import _at_most
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 DEFAULTS = {name: spec.get("default") for name, spec in OPTIONS.items()}
@@ -37,20 +38,27 @@ def _options(*folders: dict[str, Any]) -> dict[str, Any]:
     return {**DEFAULTS, "mountpoint": "/", "free_share": 1.1, "folders": list(folders)}
 
 
-SESSIONS = {"path": "/var/lib/php/sessions", "pattern": "sess_*", "days": 0}
+SESSIONS = {"path": "/var/lib/php/sessions", "pattern": "sess_*", "days": 1}
+DAY = 86400.0
 
 
 def test_old_sessions_go_and_nothing_else(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "etc/tmpfiles.d").mkdir(parents=True)
+    rules = tmp_path / "etc/tmpfiles.d/php.conf"
+    rules.write_text("x /var/lib/php/sessions/sess_2\n")
     asked = _options(SESSIONS)
-    found = ACTION.diagnose(ACTION.facts(host, asked), asked)
+    facts = ACTION.facts(host, asked)
+    # As if the diagnosis were made in two days.
+    facts["found"] = [{**SESSIONS, "before": time.time() + DAY, "count": 2}]
+    found = ACTION.diagnose(facts, asked)
     assert found.state == "needed"
-    assert [(one["path"], one["count"]) for one in found.plan["folders"]] == [
-        ("/var/lib/php/sessions", 2)
-    ]
-    # What comes after the diagnosis is younger than its moment.
     late = tmp_path / "var/lib/php/sessions/sess_late"
     late.touch()
-    os.utime(late, (time.time() + 60, time.time() + 60))
+    os.utime(late, (time.time() + 2 * DAY, time.time() + 2 * DAY))
+    with (tmp_path / "var/lib/php/sessions/sess_1").open():
+        [step] = ACTION.act(host, found, asked)
+    assert "0 files like sess_* removed" in step.en
+    rules.unlink()
     [step] = ACTION.act(host, found, asked)
     assert "2 files like sess_* removed" in step.en
     left = sorted(path.name for path in (tmp_path / "var/lib/php/sessions").iterdir())
@@ -66,6 +74,26 @@ def test_sessions_that_are_young_are_a_persons_question(host: Host) -> None:
     found = ACTION.diagnose(ACTION.facts(host, asked), asked)
     assert found.state == "escalate"
     assert "most entries: " in found.reason
+
+
+def test_what_is_old_is_counted_as_it_would_go(host: Host, tmp_path: Path) -> None:
+    folder = tmp_path / "opt/pos/sessions"
+    folder.mkdir(parents=True)
+    for name in ("sess_1", "other"):
+        (folder / name).touch()
+    asked = _options({"path": "/opt/pos/sessions", "pattern": "sess_*", "days": 1e-9})
+    found = ACTION.facts(host, asked)["found"]
+    assert [(one["path"], one["count"]) for one in found] == [("/opt/pos/sessions", 1)]
+
+
+def test_an_act_whose_time_is_over_begins_nothing(host: Host, tmp_path: Path) -> None:
+    asked = _options(SESSIONS)
+    facts = ACTION.facts(host, asked)
+    facts["found"] = [{**SESSIONS, "before": time.time() + DAY, "count": 2}]
+    found = ACTION.diagnose(facts, asked)
+    with _at_most(19.0):
+        assert ACTION.act(host, found, asked) == []
+    assert (tmp_path / "var/lib/php/sessions/sess_1").exists()
 
 
 @pytest.mark.parametrize(

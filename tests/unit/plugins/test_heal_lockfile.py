@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.storewarden.ops.plugins.module_utils.heal import lockfile
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import HealError
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.lockfile import (
     ACTION,
@@ -66,7 +67,8 @@ def looked(bench: HealBench, **more: Any) -> Any:
 def test_a_file_that_was_left_behind_goes_and_the_unit_starts(bench: HealBench) -> None:
     found = looked(bench)
     assert found.state == "needed", found.reason
-    assert {one["kind"] for one in found.capture} == {"file", "unit"}
+    # A lock whose process is gone has no value, and a service that runs stays up.
+    assert found.capture == ()
     steps = [one.en for one in ACTION.act(bench.host, found, options())]
     assert steps == [f"removed {LOCK} of process 4711, which is gone", f"started {UNIT}"]
     assert not (bench.root / "run/pos.pid").exists()
@@ -82,8 +84,13 @@ def test_a_held_lock_stays(bench: HealBench) -> None:
 
 def test_an_open_file_stays(bench: HealBench) -> None:
     process(bench, 800, "/usr/bin/tail", BOOTED)
-    (bench.root / "proc/800/fd").mkdir()
-    (bench.root / "proc/800/fd/3").symlink_to(bench.root / "run/pos.pid")
+    own = bench.root / "proc/800"
+    for folder in ("fd", "fdinfo", "ns"):
+        (own / folder).mkdir()
+    (own / "ns/mnt").symlink_to("mnt:[1]")
+    (own / "mountinfo").write_text("30 1 8:2 / / rw - ext4 /dev/sda2 rw\n")
+    (own / "fd/3").symlink_to(bench.root / "run/pos.pid")
+    (own / "fdinfo/3").write_text("mnt_id:\t30\n")
     assert "is held by process 800 (/usr/bin/tail)" in looked(bench).reason
 
 
@@ -141,3 +148,58 @@ def test_links_and_folders_are_no_lock_files(bench: HealBench) -> None:
 
 def test_the_first_word_is_the_process() -> None:
     assert [pid_in(text) for text in ("12\n", " 7 till-1\n", "x", "99999999999")] == [12, 7, 0, 0]
+
+
+def test_a_job_that_takes_its_lock_now_is_not_refused(bench: HealBench) -> None:
+    """Looking leaves no lock behind; and a reader's lock of somebody else is one."""
+    with (bench.root / "run/pos.pid").open() as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        assert looked(bench).state == "needed"  # readers exclude nobody
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert looked(bench).state == "escalate"
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(bench: HealBench) -> None:
+    (bench.root / "run/pos.pid").unlink()
+    os.mkfifo(bench.root / "run/pos.pid")
+    assert "no lock file was left behind" in looked(bench).reason
+
+
+def test_a_folder_that_was_swapped_for_a_link_leads_nowhere(bench: HealBench) -> None:
+    """The service's own account owns the folder of its lock."""
+    place = lock(bench, path="/opt/pos/run/shadow")
+    outside = lock(bench, path="/srv/shadow")
+    asked = options(paths=["/opt/pos/run/*"])
+    [one] = looked(bench, paths=["/opt/pos/run/*"]).plan["files"]
+    place.parent.rename(bench.root / "opt/pos/old")
+    (bench.root / "opt/pos/run").symlink_to(bench.root / "srv")
+    assert not lockfile._removed(bench.host, one)
+    assert outside.exists()
+    (bench.root / "opt/pos/run").unlink()
+    (bench.root / "opt/pos/old").rename(bench.root / "opt/pos/run")
+    later = time.time() - 3000
+    os.utime(place, (later, later))
+    assert not lockfile._removed(bench.host, one)  # written anew since
+    assert place.exists()
+    [one] = ACTION.diagnose(ACTION.facts(bench.host, asked), asked).plan["files"]
+    assert lockfile._removed(bench.host, one)
+
+
+def test_a_file_with_a_second_name_is_no_lock(bench: HealBench) -> None:
+    os.link(bench.root / "run/pos.pid", bench.root / "run/other.pid")
+    assert "no lock file was left behind" in looked(bench).reason
+
+
+def test_a_lock_on_a_share_names_a_process_of_another_host(bench: HealBench) -> None:
+    table = "40 30 0:50 / /run rw - nfs4 10.0.0.9:/share rw\n"
+    (bench.root / "proc/self").mkdir()
+    (bench.root / "proc/self/mountinfo").write_text(table)
+    assert "no lock file was left behind" in looked(bench).reason
+    (bench.root / "proc/self/mountinfo").write_text(table.replace("nfs4", "tmpfs"))
+    assert looked(bench).state == "needed"
+
+
+def test_a_container_has_processes_of_its_own(bench: HealBench) -> None:
+    bench.unit("podman-pos.service", **FAILED)
+    assert "is a container" in looked(bench, unit="podman-pos").reason

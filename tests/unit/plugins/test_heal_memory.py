@@ -48,7 +48,8 @@ def process(bench: HealBench, pid: int, unit: str, mib: int, shared: int = 0) ->
 
 
 def options(*allowed: str, **more: Any) -> dict[str, Any]:
-    return {**_defaults(OPTIONS), "allowed": list(allowed), **more}
+    asked = {**_defaults(OPTIONS), "allowed": list(allowed), "busy_check": ["true"]}
+    return {**asked, **more}
 
 
 def looked(bench: HealBench, asked: dict[str, Any]) -> Any:
@@ -95,6 +96,15 @@ def test_one_that_became_busy_is_not_restarted(bench: HealBench) -> None:
     assert found.state == "needed"
     with pytest.raises(HealError, match="may be in use"):
         ACTION.act(bench.host, found, busy)
+
+
+def test_one_of_which_nobody_knows_is_a_persons_question(bench: HealBench) -> None:
+    found = looked(bench, options(REPORT, busy_check=[]))
+    assert (found.state, "no busy_check" in found.reason) == ("escalate", True)
+    idle = options(REPORT, busy_check=[], always_idle=["pos-rep*"])
+    assert looked(bench, idle).plan == {"units": [REPORT]}
+    # What is never in use is not asked, and another unit's answer does not count for it.
+    assert looked(bench, {**idle, "busy_check": ["false"]}).state == "needed"
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,12 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.mount import (
     ACTION,
     OPTIONS,
+    PROBE,
     answers,
     server_of,
     sleepers,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.visit import _at_most
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 PLACE = "/srv/share"
@@ -46,11 +48,21 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "proc/7/wchan").write_text("rpc_wait_bit_killable")
     (tmp_path / "hung").touch()
     table = tmp_path / "proc/self/mountinfo"
-    _program(tmp_path, "stat", f"test ! -e {tmp_path}/hung || sleep 60")
-    _program(tmp_path, "umount", f"echo umount $* >> {tmp_path}/said; sed -i /nfs4/d {table}")
+    _program(
+        tmp_path, "stat",
+        f"case $* in *{PROBE}) test ! -e {tmp_path}/deaf || sleep 60; exit;; esac\n"
+        f"test ! -e {tmp_path}/hung || sleep 60",
+    )  # fmt: skip
+    _program(
+        tmp_path, "umount",
+        f"echo umount $* >> {tmp_path}/said\n"
+        f"case $* in *{PROBE}) ;; *) sed -i /nfs4/d {table};; esac",
+    )  # fmt: skip
     _program(
         tmp_path, "mount",
-        f"echo mount $* >> {tmp_path}/said; test ! -e {tmp_path}/broken || exit 32\n"
+        f"echo mount $* >> {tmp_path}/said\n"
+        f"case $* in *{PROBE}) test ! -e {tmp_path}/unready; exit;; esac\n"
+        f"test ! -e {tmp_path}/broken || exit 32\n"
         f"rm {tmp_path}/hung; echo '{LINE.strip()}' >> {table}",
     )  # fmt: skip
     return tmp_path
@@ -68,7 +80,7 @@ def _host(root: Path) -> Host:
 
 def _options(port: int, **given: Any) -> dict[str, Any]:
     defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
-    ours = {"mountpoint": PLACE, "allowed": [PLACE], "seconds": 1.0, "kinds": {"nfs4": port}}
+    ours = {"mountpoint": PLACE, "allowed": [PLACE], "seconds": 0.3, "kinds": {"nfs4": port}}
     return {**defaults, **ours, **given}
 
 
@@ -86,10 +98,14 @@ def test_a_hung_mount_is_let_go_and_mounted_again(root: Path, port: int) -> None
         "/srv/share was let go (lazily)",
         "/srv/share was mounted from 127.0.0.1:/share",
     ]
+    let_go = "umount --lazy --no-canonicalize --internal-only"
     assert (root / "said").read_text().splitlines() == [
-        "umount --lazy --no-canonicalize --internal-only /srv/share",
+        f"mount -t nfs4 -o defaults 127.0.0.1:/share {PROBE}",
+        f"{let_go} {PROBE}",
+        f"{let_go} /srv/share",
         "mount /srv/share",
     ]
+    assert not (root / PROBE[1:]).exists()
     assert ACTION.verify(_host(root), found, asked).well
     assert _diagnosed(root, asked).state == "healthy"
 
@@ -108,9 +124,40 @@ def test_a_mount_that_does_not_come_back_is_told(root: Path, port: int) -> None:
     asked = _options(port)
     found = _diagnosed(root, asked)
     (root / "broken").touch()
-    with pytest.raises(HealError, match="mount /srv/share: status 32"):
+    with pytest.raises(HealError, match=r"NOTHING IS MOUNTED AT /srv/share NOW.*status 32"):
         ACTION.act(_host(root), found, asked)
+    assert (root / "said").read_text().splitlines().count("mount /srv/share") == 2
     assert not ACTION.verify(_host(root), found, asked).well
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "why"), [("unready", "status 1"), ("deaf", "hangs there too")])
+def test_nothing_is_let_go_that_cannot_be_mounted(
+    root: Path, port: int, fault: str, why: str
+) -> None:
+    """The server listens, and does not serve yet."""
+    asked = _options(port)
+    found = _diagnosed(root, asked)
+    (root / fault).touch()
+    with pytest.raises(HealError, match=f"nothing was let go: .*{why}"):
+        ACTION.act(_host(root), found, asked)
+    assert f"{PLACE}\n" not in (root / "said").read_text()
+    assert LINE in (root / "proc/self/mountinfo").read_text()
+
+
+@pytest.mark.slow
+def test_nothing_is_let_go_that_there_is_no_time_to_mount(root: Path, port: int) -> None:
+    asked = _options(port)
+    found = _diagnosed(root, asked)
+    with pytest.raises(HealError, match="no time left"), _at_most(50.0):
+        ACTION.act(_host(root), found, asked)
+    assert LINE in (root / "proc/self/mountinfo").read_text()
+
+
+@pytest.mark.slow
+def test_a_slow_server_is_no_dead_one(root: Path, port: int) -> None:
+    _program(root, "stat", "sleep 1")
+    assert _diagnosed(root, _options(port)).state == "healthy"
 
 
 @pytest.mark.slow

@@ -7,9 +7,14 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import HealError
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.nginx import ACTION, OPTIONS
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.nginx_backend import seen
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.systemd_units import unit_facts
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.upstream_servers import (
     MARK,
     answers,
@@ -20,6 +25,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.upstream_serv
     taken_out,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
+from tests.unit.plugins.heal_bench import FAILED, HealBench, record
 
 PATIENCE = 60.0
 DUMP = """# configuration file /etc/nginx/nginx.conf:
@@ -46,6 +52,15 @@ def test_servers_of_all_upstreams_and_no_virtual_servers() -> None:
         ("printer", "10.0.0.9:9100", False),
     ]
     assert servers_in(DUMP)[2]["backup"]
+
+
+def test_what_is_reached_over_udp_is_not_asked_by_a_connection() -> None:
+    dump = """# configuration file /etc/nginx/nginx.conf:
+    http { upstream logs { server 10.0.0.5:80; } }
+    stream { upstream logs { server 10.0.0.9:514; } upstream dns { server 10.0.0.9:53; }
+      server { listen 514 udp reuseport; proxy_pass logs; } server { listen 53; proxy_pass dns; } }
+    """
+    assert [one["address"] for one in servers_in(dump)] == ["10.0.0.5:80", "10.0.0.9:53"]
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7:8080", "10.0.0.8:8080"])
@@ -113,3 +128,55 @@ def test_an_answer_below_500_is_one(shop: str, path: str, well: bool) -> None:
 def test_nobody_answers(tmp_path: Path, shop: str) -> None:
     assert not answers(Host(str(tmp_path)), "unix:/run/gone.sock", "", PATIENCE)
     assert not answers(Host(), "no-such-name.invalid:80", "", PATIENCE)
+
+
+# -- units behind it -----------------------------------------------------------------------------
+
+POS, AT = "pos.service", "127.0.0.1:1"  # nobody listens there
+SERVER = {"upstream": "pos", "address": AT, "down": False, "backup": False}
+
+
+def _options(**more: Any) -> dict[str, Any]:
+    plain = {name: spec.get("default") for name, spec in OPTIONS.items()}
+    return {**plain, "units": {AT: "pos"}, "seconds": PATIENCE, "rounds": 1, **more}
+
+
+def _plan(bench: HealBench, asked: dict[str, Any]) -> Any:
+    """The judgement over a host whose nginx runs, with this one server."""
+    bench.unit("nginx.service")
+    nginx = unit_facts(bench.host, "nginx.service", 10.0)
+    servers = seen(bench.host, [SERVER], asked)
+    return ACTION.diagnose({"nginx": nginx, "servers": servers, "files": {}}, asked)
+
+
+@pytest.mark.slow
+def test_a_slow_backend_is_not_restarted_in_the_middle_of_a_sale(tmp_path: Path) -> None:
+    bench = HealBench(tmp_path)
+    bench.unit(POS)
+    assert "nobody has said how to see whether it is in use" in _plan(bench, _options()).reason
+    sale = tmp_path / "sale"
+    sale.touch()
+    asked = _options(busy_checks={"pos": ["test", "!", "-e", str(sale)]})
+    assert "it may be in use" in _plan(bench, asked).reason
+    sale.unlink()
+    found = _plan(bench, asked)
+    assert (found.state, found.plan["operation"]) == ("needed", "service-restart")
+    # A sale has begun since: it is asked again right before.
+    sale.touch()
+    with pytest.raises(HealError, match="it may be in use"):
+        ACTION.act(bench.host, found, asked)
+    assert bench.done() == []
+
+
+@pytest.mark.slow
+def test_one_that_a_person_stopped_since_stays_stopped(tmp_path: Path) -> None:
+    bench = HealBench(tmp_path)
+    bench.unit(POS, **FAILED)
+    found = _plan(bench, _options())
+    assert (found.state, found.plan["operation"]) == ("needed", "service-recovery")
+    bench.journal(record("stopped", 1.0, JOB_TYPE="stop"))
+    with pytest.raises(HealError, match="stopped on purpose"):
+        ACTION.act(bench.host, found, _options())
+    bench.journal(record("started", 1.0))
+    bench.unit(POS, after=True)
+    assert [one.en for one in ACTION.act(bench.host, found, _options())] == [f"restarted {POS}"]

@@ -41,6 +41,15 @@ def test_wal_that_is_gone_counts_only_since_streaming_began_last() -> None:
     assert missing_in("") == ""
 
 
+def test_wal_that_is_gone_is_known_in_any_language() -> None:
+    segment = "000000010000000000000003"
+    said = f"致命错误:  无法从WAL流接收数据: 错误:  请求的 WAL 段 {segment} 已经被移除\n"
+    assert missing_in(said) == f"requested WAL segment {segment} has already been removed"
+    assert missing_in(said.replace(" ", "")) != ""
+    restored = f'日志:  从归档中恢复日志文件 "{segment}"\n错误: 无法打开文件 "pg_wal/{segment}"\n'
+    assert missing_in(restored) == ""
+
+
 def test_sessions_are_counted_without_a_word_of_their_queries() -> None:
     rows = [
         {**IDLE, "pid": 1},

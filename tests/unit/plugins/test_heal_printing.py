@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,60 @@ def test_cups_is_started_unless_it_answers_meanwhile(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\necho scheduler is running\n")
     program.chmod(0o755)
     assert ACTION.act(bench.host, found, asked) == []
+
+
+AT = 1772366400  # 2026-03-01T12:00:00Z
+_STOPPED = "printer receipts disabled since {0} -\n\t{1}\n"
+_ENDED = "W [01/Mar/2026:12:00:0{0} +0000] [Job 1] Backend returned status 4 (stop printer)\n"
+_PAUSED = 'localhost - root [01/Mar/2026:12:00:0{0} +0000] "POST /admin/ HTTP/1.1" 200 153 {1}\n'
+
+
+def _cups(tmp_path: Path, said: str, **logs: str) -> HealBench:
+    bench = HealBench(tmp_path)
+    program = tmp_path / "bin/lpstat"
+    program.write_text(f"#!/bin/sh\n[ $1 != -p ] || printf '%s' '{said}'\n")
+    program.chmod(0o755)
+    for name, text in logs.items():
+        (tmp_path / "var/log/cups").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "var/log/cups" / name).write_text(text)
+    return bench
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("why", "logs", "broke"),
+    [
+        ("Unable to connect to printer.", {}, True),
+        ("Paused", {}, False),
+        ("reason unknown", {}, False),
+        ("jam, ask Li", {}, False),
+        ("reason unknown", {"error_log": _ENDED.format(1)}, True),
+        # Long ago is another story.
+        ("reason unknown", {"error_log": _ENDED.format(1).replace("12:00", "11:00")}, False),
+        # A person asked for it, whatever their words are.
+        ("Unable to print", {"access_log": _PAUSED.format(1, "Pause-Printer ok")}, False),
+        ("Unable to print", {"access_log": _PAUSED.format(1, "Get-Jobs ok")}, True),
+    ],
+)
+def test_who_stopped_a_queue(tmp_path: Path, why: str, logs: dict[str, str], broke: bool) -> None:
+    since = time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(AT))
+    bench = _cups(tmp_path, _STOPPED.format(since, why), **logs)
+    found = cups.queue(bench.host, "receipts")
+    assert found is not None
+    assert (found["enabled"], found["why"], found["broke"]) == (False, why, broke)
+
+
+@pytest.mark.slow
+def test_a_queue_whose_backend_reads_and_writes_is_not_stuck(tmp_path: Path) -> None:
+    bench = _cups(tmp_path, "printer receipts now printing receipts-3.  enabled since x\n")
+    own = tmp_path / "proc/40"
+    own.mkdir()
+    (own / "exe").symlink_to("/usr/lib/cups/backend/usb")
+    (own / "io").write_text("rchar: 10\nwchar: 20\nsyscr: 1\n")
+    still = cups.pulse(bench.host)
+    assert still == cups.pulse(bench.host)
+    (own / "io").write_text("rchar: 10\nwchar: 21\nsyscr: 9\n")
+    assert cups.pulse(bench.host) != still
+    found = cups.queue(bench.host, "receipts")
+    assert found is not None
+    assert (found["printing"], found["enabled"], found["broke"]) == (True, True, False)

@@ -17,7 +17,12 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.mount_tables 
     declared,
     mounts,
 )
-from ansible_collections.storewarden.ops.plugins.module_utils.heal.readonly import ACTION, writers
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.readonly import (
+    ACTION,
+    disks,
+    whole_disk,
+    writers,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 MOUNTINFO = """\
@@ -83,6 +88,42 @@ def test_it_repairs_nothing(host: Host) -> None:
 
 def test_who_still_writes_there(tmp_path: Path) -> None:
     with (tmp_path / "sales.log").open("w"), (tmp_path / "sales.log").open():
-        mine = [one for one in writers(Host(), str(tmp_path)) if one.endswith("sales.log")]
+        mine = [one for one in writers(str(tmp_path)) if one.endswith("sales.log")]
     assert len(mine) == 1
     assert mine[0].startswith(f"{os.getpid()} ")
+
+
+@pytest.mark.parametrize(
+    ("source", "disk"),
+    [
+        ("/dev/sda3", "/dev/sda"),
+        ("/dev/nvme0n1p2", "/dev/nvme0n1"),
+        ("/dev/nvme0n1", "/dev/nvme0n1"),
+        ("/dev/mmcblk0p1", "/dev/mmcblk0"),
+        ("/dev/vdb", "/dev/vdb"),
+        ("/dev/mapper/vg0-root", "/dev/mapper/vg0-root"),
+    ],
+)
+def test_the_disk_of_a_partition(source: str, disk: str) -> None:
+    assert whole_disk(source) == disk
+
+
+def test_the_disks_below_a_logical_volume(host: Host, tmp_path: Path) -> None:
+    """As /sys has it: dm-0 is made of the partition sda3 and of the whole disk nvme0n1."""
+    for name in ("sda/sda3", "nvme0n1", "dm-0/slaves"):
+        (tmp_path / "sys/devices" / name).mkdir(parents=True)
+    (tmp_path / "sys/devices/sda/sda3/partition").write_text("3\n")
+    for folder, name, target in (
+        ("class/block", "sda3", "devices/sda/sda3"),
+        ("class/block", "nvme0n1", "devices/nvme0n1"),
+        ("dev/block", "253:0", "devices/dm-0"),
+        ("dev/block", "8:3", "devices/sda/sda3"),
+    ):
+        (tmp_path / "sys" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys" / folder / name).symlink_to(tmp_path / "sys" / target)
+    for name in ("sda3", "nvme0n1"):
+        (tmp_path / "sys/devices/dm-0/slaves" / name).touch()
+    assert disks(host, "/dev/mapper/vg0-root", "253:0") == ["/dev/nvme0n1", "/dev/sda"]
+    assert disks(host, "/dev/sda3", "8:3") == ["/dev/sda"]
+    assert disks(host, "/dev/sdb1", "8:17") == ["/dev/sdb"]
+    assert disks(host, "tmpfs", "0:50") == []

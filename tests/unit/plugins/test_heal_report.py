@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_report import (
     broken,
+    clock_problem,
     diagnosis_problems,
     finding_problems,
     own_report,
@@ -16,6 +18,11 @@ from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_report import
     undone_of,
 )
 
+_HEAL = "ansible_collections.storewarden.ops.plugins.module_utils.heal"
+_MODULES = {
+    one: import_module(f"{_HEAL}.{one}")
+    for one in ("disk", "inodes", "lockfile", "memory", "mount", "printing", "readonly")
+}
 REASON = {"en": "it is ill", "zh": "有故障"}
 DIAGNOSIS: dict[str, Any] = {
     "state": "needed", "reason": "it is ill", "reason_zh": "有故障", "plan": {}, "facts": {"a": 1},
@@ -78,3 +85,34 @@ def test_an_actions_own_words_are_told_in_both_languages() -> None:
 def test_an_undo_is_told_flat() -> None:
     answer = {"report": "restored", "reason": "", "detail": {"record": {"outcome": "restored"}}}
     assert undone_of(answer) == {"report": "restored", "record": {"outcome": "restored"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"clock": 1000.0}, None),
+        ({"clock": 1000.0 + 500}, None),
+        ({"clock": 1000.0 + 700}, "the host's clock is 700 s ahead of the controller's"),
+        ({"clock": 1000.0 - 7200}, "the host's clock is 7200 s behind the controller's"),
+        ({}, None),  # an action that judges no ages
+        ({"clock": "x"}, None),
+    ],
+)
+def test_a_host_whose_clock_is_wrong_judges_no_ages(
+    said: dict[str, Any], words: str | None
+) -> None:
+    found = clock_problem(said, 1000.0)
+    assert (found is None) is (words is None)
+    if found is not None and words is not None:
+        assert words in found["en"]
+        assert "秒" in found["zh"]
+
+
+def test_the_actions_that_judge_ages_say_so() -> None:
+    told = {one: module.ACTION.judges_ages for one, module in _MODULES.items()}
+    assert [one for one, judges in told.items() if judges] == [
+        "disk",
+        "inodes",
+        "lockfile",
+        "printing",
+    ]

@@ -60,8 +60,8 @@ def test_starts_before_the_span_do_not_count() -> None:
     assert judged_history([record("started", 80, INVOCATION_ID="a")], since=90)["starts"] == 0
 
 
-@pytest.mark.parametrize(("job", "asked"), [("stop", True), ("restart", False), (None, False)])
-def test_only_a_stop_job_is_somebody(job: str | None, asked: bool) -> None:
+@pytest.mark.parametrize(("job", "asked"), [("stop", True), ("restart", False), (None, None)])
+def test_only_a_stop_job_is_somebody(job: str | None, asked: bool | None) -> None:
     stopped = record("stopped", 120, **({"JOB_TYPE": job} if job else {}))
     found = judged_history([record("started", 100, INVOCATION_ID="a"), stopped], since=0)
     assert found["stop_asked"] is asked

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +17,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.storewarden.ops.plugins.module_utils.heal import chrony
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import HealError
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.sntp import ahead_of, judged
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.time import ACTION, OPTIONS
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
-from tests.unit.plugins.heal_bench import HealBench
+from tests.unit.plugins.heal_bench import FAILED, HealBench
 
 TRACKING = (
     "0A000001,10.0.0.1,3,1772366400.123,-0.000012,0.000001,0.000020,-5.1,0.002,0.05,0.0003,"
@@ -45,6 +51,7 @@ def _facts(ahead: float) -> dict[str, Any]:
         "tracking": {"reference": "10.0.0.1", "stratum": 3, "ahead": ahead, "leap": "Normal"},
         "sources": [{"name": "10.0.0.1", "state": "*", "stratum": "2", "reached": 8}],
         "others": [],
+        "start": None,
     }  # fmt: skip
 
 
@@ -101,3 +108,111 @@ def test_a_clock_is_looked_at_again_before_it_is_stepped(tmp_path: Path) -> None
     ]
     assert ACTION.verify(host, found, asked).well
     assert ACTION.act(host, found, asked) == []
+
+
+# -- what a start would do -------------------------------------------------------------------------
+
+PATIENCE = 60.0
+
+
+def _answer(question: bytes, clock: float, head: int = 0x24, stratum: int = 2) -> bytes:
+    stamp = struct.pack(">II", (int(clock) + 2208988800) % 2**32, int(clock % 1 * 2**32))
+    return bytes([head, stratum]) + bytes(22) + question[40:48] + stamp + stamp
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """A time server whose clock is 42 s behind ours; its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while True:
+                question, whom = line.recvfrom(1024)
+                if question == b"end":
+                    return
+                line.sendto(b"x" * 48, whom)  # a forged answer is passed over
+                line.sendto(_answer(question, time.time() - 42.0), whom)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield line.getsockname()[1]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.sendto(b"end", line.getsockname())
+        thread.join()
+
+
+def test_a_time_server_says_by_how_much_the_clock_is_wrong(server: int) -> None:
+    found = ahead_of("127.0.0.1", PATIENCE, server)
+    assert found is not None
+    assert abs(found - 42.0) < 30.0  # how long an answer took counts half
+
+
+def test_no_time_is_known_from_nobody_and_from_a_server_without_time() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.1", 0))
+        assert ahead_of("127.0.0.1", 0.05, line.getsockname()[1]) is None
+    assert ahead_of("no-such-name.invalid", 1.0) is None
+    question = bytes(48)
+    assert judged(_answer(question, 1000.0), 1042.0, 1044.0) == 43.0
+    assert judged(_answer(question, 1000.0, head=0xE4), 1042.0, 1044.0) is None
+    assert judged(_answer(question, 1000.0, stratum=0), 1042.0, 1044.0) is None
+    assert judged(_answer(question, 2.2e9), 2.2e9, 2.2e9) == 0.0  # after February 2036
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("makestep 1 3\n", 1.0), ("MakeStep 0.1 -1\n", 0.1), ("makestep 1 0\n", None),
+        ("makestep\n", 1.0), ("# makestep 1 3\n! makestep 1 3\n", None),
+        ("initstepslew 30 10.0.0.1\n", 30.0), ("rtcsync\n", None),
+        ("confdir /etc/chrony/conf.d\n", 5.0), ("include /etc/chrony/conf.d/*.conf\n", 5.0),
+    ],
+)  # fmt: skip
+def test_what_a_start_of_chronyd_would_do(tmp_path: Path, text: str, steps: float | None) -> None:
+    folder = tmp_path / "etc/chrony"
+    (folder / "conf.d").mkdir(parents=True)
+    (folder / "conf.d/site.conf").write_text("makestep 5 3\nserver 10.0.0.2 port 1123 iburst\n")
+    (folder / "chrony.conf").write_text(f"pool 10.0.0.1\n{text}")
+    found = chrony.at_start(Host(str(tmp_path)))
+    assert found["steps_from"] == steps
+    assert found["servers"] == [
+        ("10.0.0.1", 123),
+        *([("10.0.0.2", 1123)] if "conf.d" in text else []),
+    ]
+
+
+@pytest.mark.slow
+def test_a_daemon_whose_start_would_step_an_unknown_clock_is_not_started(tmp_path: Path) -> None:
+    bench = HealBench(tmp_path)
+    for after in (False, True):
+        bench.unit("chrony.service", after=after, **({} if after else FAILED))
+    (tmp_path / "etc/chrony").mkdir(parents=True)
+    conf = tmp_path / "etc/chrony/chrony.conf"
+    conf.write_text("rtcsync\n")
+    asked = _options(step=True)
+    found = ACTION.diagnose(ACTION.facts(bench.host, asked), asked)
+    assert found.plan["do"] == "start"
+    conf.write_text("makestep 1 3\n")  # somebody has written it since
+    with pytest.raises(HealError, match="no time server says by how much"):
+        ACTION.act(bench.host, found, asked)
+    assert bench.done() == []
+    conf.write_text("rtcsync\n")
+    assert [one.en for one in ACTION.act(bench.host, found, asked)] == [
+        "chrony.service was started"
+    ]
+
+
+@pytest.mark.slow
+def test_a_daemon_whose_start_would_set_an_open_stores_clock_back(
+    tmp_path: Path, server: int
+) -> None:
+    bench = HealBench(tmp_path)
+    bench.unit("chrony.service", **FAILED)
+    (tmp_path / "etc").mkdir(parents=True)
+    conf = f"server 127.0.0.1 port {server}\nmakestep 1 3\n"
+    (tmp_path / "etc/chrony.conf").write_text(conf)
+    facts = ACTION.facts(bench.host, _options())
+    found = ACTION.diagnose(facts, _options(step=True))
+    assert (found.state, "it would go back by more than 1 s" in found.reason) == ("escalate", True)
+    assert ACTION.diagnose(facts, _options(step=True, open=False)).plan["do"] == "start"

@@ -13,12 +13,23 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from storewarden.domain.errors import ConfigInvalid, ContentMissing
 
 # Names that hold places and habits, never secrets.
 _PASSED = ("HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "ANSIBLE_HOME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayPlaces:
+    """What all runs of a site have in common in their environment; see ``rundir.Request``."""
+
+    bin_dir: str
+    collections: tuple[str, ...]
+    config: str
+    known_hosts: str
 
 
 def bin_directory() -> Path:

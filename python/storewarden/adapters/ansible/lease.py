@@ -172,9 +172,11 @@ def _leave_terminal(output: Path) -> None:
     os.close(null)
 
 
-def main(argv: Sequence[str]) -> int:
-    """``lease RUN_DIR ansible-playbook ARGS...``: returns only when there is nothing to run."""
-    run = RunDir(Path(argv[0]))
+def taken(run: RunDir, command: Sequence[str]) -> list[str]:
+    """Lease what can be leased and leave the terminal; the play's command, limited to that.
+
+    No command: no host was free. This process must become the play, or end.
+    """
     _leave_terminal(run.output)
     request = run.request()
     leases = Leases(run.state, request)
@@ -182,12 +184,20 @@ def main(argv: Sequence[str]) -> int:
         leases.take(host)
     write_json(run.lease_file, {"free": leases.free, "busy": leases.busy})
     if not leases.free:
-        return NOTHING_FREE
-    command = list(argv[1:])
+        return []
+    limited = list(command)
     if leases.busy:
         Path(LIMIT_FILE).write_text("\n".join(leases.free), encoding="utf-8")
-        command += ["--limit", f"@{LIMIT_FILE}"]
+        limited += ["--limit", f"@{LIMIT_FILE}"]
     write_json(run.play_file, {"pid": os.getpid(), "started": start_ticks(os.getpid())})
+    return limited
+
+
+def main(argv: Sequence[str]) -> int:
+    """``lease RUN_DIR ansible-playbook ARGS...``: returns only when there is nothing to run."""
+    command = taken(RunDir(Path(argv[0])), argv[1:])
+    if not command:
+        return NOTHING_FREE
     try:
         os.execvp(command[0], command)  # noqa: S606 - the play takes over this process
     except OSError as error:

@@ -26,25 +26,46 @@ RUN_LOG = "storewarden.ops.run_log"
 _PEXPECT_TIMEOUT = 5
 
 
-def play_environment(run: RunDir, request: Request) -> dict[str, str]:
-    """Everything a play may know from its environment. No secrets: artifacts and /proc show it."""
+def shared_environment(places: environment.PlayPlaces) -> dict[str, str]:
+    """The part of a play's environment that is the same for run after run of one site."""
     return {
-        **environment.base(request.bin_dir),
-        **environment.ansible(request.collections, request.config),
-        MARKER: request.run_id,
-        "STOREWARDEN_EVENTS": str(run.events),
-        "STOREWARDEN_PLAN": str(run.lease_file),
+        **environment.base(places.bin_dir),
+        **environment.ansible(places.collections, places.config),
         "STOREWARDEN_COLLECTION": str(collection.directory()),
         "ANSIBLE_STDOUT_CALLBACK": RUN_LOG,
         "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_SSH_ARGS": environment.ssh_arguments(request.known_hosts),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch_dir(request.run_id)),
-        "TMPDIR": str(scratch_dir(request.run_id)),
+        "ANSIBLE_SSH_ARGS": environment.ssh_arguments(places.known_hosts),
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_CACHE_PLUGIN": "memory",
+    }
+
+
+def places_of(request: Request) -> environment.PlayPlaces:
+    """The places that a run asks for."""
+    return environment.PlayPlaces(
+        bin_dir=request.bin_dir,
+        collections=request.collections,
+        config=request.config,
+        known_hosts=request.known_hosts,
+    )
+
+
+def own_environment(run: RunDir, run_id: str) -> dict[str, str]:
+    """The part that no other run has."""
+    return {
+        MARKER: run_id,
+        "STOREWARDEN_EVENTS": str(run.events),
+        "STOREWARDEN_PLAN": str(run.lease_file),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch_dir(run_id)),
+        "TMPDIR": str(scratch_dir(run_id)),
         "ANSIBLE_LOCAL_TEMP": str(run.work / "tmp"),
     }
+
+
+def play_environment(run: RunDir, request: Request) -> dict[str, str]:
+    """Everything a play may know from its environment. No secrets: artifacts and /proc show it."""
+    return {**shared_environment(places_of(request)), **own_environment(run, request.run_id)}
 
 
 def _arguments(run: RunDir, request: Request) -> list[str]:
@@ -59,7 +80,9 @@ def _arguments(run: RunDir, request: Request) -> list[str]:
     return ["-e", f"@{run.variables.name}", *given, *(["--check"] if request.check_mode else [])]
 
 
-def _configured(run: RunDir, request: Request) -> RunnerConfig:
+def configured(run: RunDir, request: Request) -> RunnerConfig:
+    """Command, environment and working directory of the play; its scratch directory is made."""
+    scratch_dir(request.run_id).mkdir(mode=0o700)
     # Without this file ansible-runner silently drops its settings (measured).
     (run.work / "env").mkdir(mode=0o700)
     settings = {"pexpect_timeout": _PEXPECT_TIMEOUT, "suppress_ansible_output": True}
@@ -78,12 +101,16 @@ def _configured(run: RunDir, request: Request) -> RunnerConfig:
     config.prepare()
     config.cwd = str(run.work)
     config.env = play_environment(run, request)  # not the one it collected
-    wrapper = [sys.executable, "-P", "-m", "storewarden.adapters.ansible.lease", str(run.path)]
     # By its full path: an ansible-playbook that cannot start must not be replaced by another
     # one further down the PATH.
     playbook = environment.tool("ansible-playbook", config.env)
-    config.command = [*wrapper, playbook, *config.command[1:]]
+    config.command = [playbook, *config.command[1:]]
     return config
+
+
+def _wrapper(run: RunDir) -> list[str]:
+    """What takes the leases and then becomes the command after it."""
+    return [sys.executable, "-P", "-m", "storewarden.adapters.ansible.lease", str(run.path)]
 
 
 class Play(threading.Thread):
@@ -103,8 +130,8 @@ class Play(threading.Thread):
     def run(self) -> None:
         """Executes the play; never raises."""
         try:
-            scratch_dir(self._request.run_id).mkdir(mode=0o700)
-            config = _configured(self._run, self._request)
+            config = configured(self._run, self._request)
+            config.command = [*_wrapper(self._run), *config.command]
             runner = Runner(config, event_handler=lambda _event: False)
             runner.run()
             self.rc = runner.rc

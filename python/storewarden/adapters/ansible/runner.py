@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from storewarden.adapters.ansible.evidence import gathered
 from storewarden.adapters.ansible.results import lost_result, read_result
 from storewarden.adapters.ansible.rundir import LEASES, RUNS, Request, RunDir, write_private
 from storewarden.adapters.ansible.verdict import Ending
+from storewarden.adapters.ansible.warm_start import WarmStart
 from storewarden.domain.errors import AdapterError, ConfigInvalid, Refused
 from storewarden.ports.clock import Clock
 from storewarden.ports.runner import (
@@ -63,6 +64,7 @@ class PlaybookRunner:
         self._state = state_dir.absolute()
         self._clock = clock or _SystemClock()
         self._bin = bin_dir or environment.bin_directory()
+        self._warm: WarmStart | None = None
         try:
             for folder in (self._state / RUNS, self._state / LEASES):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,6 +74,35 @@ class PlaybookRunner:
             ) from error
         for folder in (self._state, self._state / RUNS, self._state / LEASES):
             _check_ours(folder)
+
+    def keep_warm(self, known_hosts: Path | None = None, collections: Sequence[Path] = ()) -> None:
+        """Have a process that has Ansible loaded, for runs with these settings; see ADR 0018.
+
+        For programs that stay: it takes a second to be of use. It ends with this process.
+        """
+
+        def places() -> environment.PlayPlaces:
+            config = environment.site_config()
+            return environment.PlayPlaces(
+                bin_dir=str(self._bin),
+                collections=collection.search_path(collections, config),
+                config=config,
+                known_hosts=environment.secret_file(known_hosts, "known_hosts"),
+            )
+
+        self._warm = self._warm or WarmStart(places, self._state / RUNS)
+        self._warm.begin()
+
+    @property
+    def warm_pid(self) -> int | None:
+        """The warm process, when it is there and has loaded everything."""
+        return self._warm.pid if self._warm else None
+
+    def close(self) -> None:
+        """Let the warm process go, if there is one; runs live on."""
+        if self._warm:
+            self._warm.close()
+            self._warm = None
 
     def start(self, run: PlaybookRun) -> str:
         """Start detached; the run id. Everything that can be refused is refused before."""
@@ -135,7 +166,7 @@ class PlaybookRunner:
             # living run could be taken for a lost one.
             fcntl.flock(lock, fcntl.LOCK_EX)
             run.write_request(request)
-            _detach(run, lock)
+            _detach(run, lock, warm=self._warm)
         finally:
             os.close(lock)
 
@@ -276,10 +307,12 @@ def _await_exit(run: RunDir) -> None:
         time.sleep(_POLL)
 
 
-def _detach(run: RunDir, lock: int | None, *options: str) -> None:
+def _detach(run: RunDir, lock: int | None, *options: str, warm: WarmStart | None = None) -> None:
     """Start a supervisor in a session of its own, with nothing of ours but the lock."""
     log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
+        if warm is not None and lock is not None and warm.start(run.path, lock, log):
+            return
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"{__package__}.supervisor", str(run.path), *options],
             stdin=subprocess.DEVNULL,

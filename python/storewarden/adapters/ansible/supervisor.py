@@ -15,8 +15,9 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from storewarden.adapters.ansible import complaint, processes
 from storewarden.adapters.ansible.evidence import gathered
@@ -44,7 +45,29 @@ class _Stop:
         self.asked = True
 
 
-def _watch(run: RunDir, request: Request, play: Play, stop: _Stop) -> Ending:
+class Watched(Protocol):
+    """A play as its supervisor sees it; ``rc`` and ``trouble`` as in ``play.Play``."""
+
+    rc: int | None
+    trouble: BaseException | None
+
+    def start(self) -> None:
+        """Begin; a play that cannot is over at once, and its ``trouble`` says why."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        ...
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, for at most so many seconds."""
+        ...
+
+
+type Player = Callable[[RunDir, Request], Watched]
+
+
+def _watch(run: RunDir, request: Request, play: Watched, stop: _Stop) -> Ending:
     """Wait for the play; the reason why it has to be stopped, if it has to be."""
     deadline = time.monotonic() + request.timeout
     while play.is_alive():
@@ -56,7 +79,7 @@ def _watch(run: RunDir, request: Request, play: Play, stop: _Stop) -> Ending:
     return Ending.ENDED
 
 
-def _finish(run: RunDir, request: Request, play: Play, ending: Ending) -> tuple[int, ...]:
+def _finish(run: RunDir, request: Request, play: Watched, ending: Ending) -> tuple[int, ...]:
     """Leave no process behind; the pids that could not be ended.
 
     A stop may come before ansible-runner has started its child, so it is repeated
@@ -70,12 +93,12 @@ def _finish(run: RunDir, request: Request, play: Play, ending: Ending) -> tuple[
     return processes.sweep(request.run_id, mine=True)
 
 
-def supervise(run: RunDir) -> None:
+def supervise(run: RunDir, player: Player) -> None:
     """One run from its start to its result."""
     stop = _Stop()
     processes.adopt_orphans()
     request = run.request()
-    play = Play(run, request)
+    play = player(run, request)
     if run.cancel_file.exists():
         ending = Ending.CANCELLED
     else:
@@ -90,10 +113,10 @@ def supervise(run: RunDir) -> None:
     write_result(run, request, evidence, left)
 
 
-def _supervise_or_say(run: RunDir) -> int:
+def _supervise_or_say(run: RunDir, player: Player) -> int:
     """A fault of ours is a result too; the traceback goes to the log."""
     try:
-        supervise(run)
+        supervise(run, player)
     except Exception as error:  # noqa: BLE001 - the last line of defence of a detached process
         traceback.print_exc()
         request = run.request()
@@ -113,13 +136,13 @@ def _sweep(run: RunDir) -> int:
     return 1 if left else 0
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], player: Player = Play) -> int:
     """``supervisor RUN_DIR [--sweep]``; the lock comes as an inherited descriptor."""
     run = RunDir(Path(argv[0]))
     os.umask(0o077)
     if "--sweep" in argv:
         return _sweep(run)
-    return _supervise_or_say(run)
+    return _supervise_or_say(run, player)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,23 @@ from storewarden.adapters.ledger.alert_rows import occurrence_of, repair_of
 from storewarden.adapters.ledger.tables import OCCURRENCE, REPAIR
 from storewarden.adapters.ledger.transactions import Transactions
 from storewarden.domain.healing.alert import Alert
+from storewarden.domain.healing.incident_follow import Course
 from storewarden.domain.healing.record import Occurrence, Repair, Stage
 from storewarden.ports.healing import Recent
 from storewarden.ports.journal import moment, stamp
 from storewarden.ports.ledger import JournalEntry
 
 _AT_ONCE = 500  # keys in one question
+_UNDECIDED = (Stage.RECEIVED.value, Stage.WAITING.value)
+_KEY = 64  # digits of a whole key
+
+
+_RECENT = select(
+    *(
+        OCCURRENCE.c[name]
+        for name in ("key", "received", "rule", "action", "hosts", "stage", "incident")
+    )
+)
 
 
 class AlertQueries:
@@ -31,10 +42,16 @@ class AlertQueries:
         self._transactions = transactions
 
     def backlog(self) -> int:
-        """How many occurrences nobody has decided about yet."""
-        chosen = select(func.count()).where(OCCURRENCE.c.stage == Stage.RECEIVED.value)
+        """How many occurrences are decided about, now or later."""
+        chosen = select(func.count()).where(OCCURRENCE.c.stage.in_(_UNDECIDED))
         with self._transactions.reading() as connection:
             return int(connection.execute(chosen).scalar_one())
+
+    def counts(self) -> Mapping[Stage, int]:
+        """How many occurrences stand where; a stage without any is left out."""
+        chosen = select(OCCURRENCE.c.stage, func.count()).group_by(OCCURRENCE.c.stage)
+        with self._transactions.reading() as connection:
+            return {Stage(stage): count for stage, count in connection.execute(chosen)}
 
     def due(self, now: datetime, limit: int = 500) -> tuple[Occurrence, ...]:
         """Occurrences about which something is to be decided now, in the order of arrival."""
@@ -52,7 +69,10 @@ class AlertQueries:
     def occurrence(self, key: str) -> Occurrence | None:
         """One occurrence by its key, or by the beginning of it when only one begins so."""
         chosen = select(OCCURRENCE.c.key, OCCURRENCE.c.body)
-        begins = OCCURRENCE.c.key.startswith(key, autoescape=True)
+        whole = len(key) == _KEY  # a LIKE reads every row
+        begins = (
+            OCCURRENCE.c.key == key if whole else OCCURRENCE.c.key.startswith(key, autoescape=True)
+        )
         found = self._occurrences(chosen.where(begins).limit(2)) if key else ()
         return found[0] if len(found) == 1 else None
 
@@ -77,9 +97,14 @@ class AlertQueries:
 
     def recent(self, since: datetime) -> tuple[Recent, ...]:
         """Those received since then, oldest first."""
-        columns = ("key", "received", "rule", "action", "hosts", "stage", "incident")
-        chosen = select(*(OCCURRENCE.c[name] for name in columns))
-        chosen = chosen.where(OCCURRENCE.c.received >= stamp(since))
+        return self._few_words(_RECENT.where(OCCURRENCE.c.received >= stamp(since)))
+
+    def held(self) -> tuple[Recent, ...]:
+        """Those that are suppressed until they are looked at again, oldest first."""
+        stage = OCCURRENCE.c.stage == Stage.SUPPRESSED.value
+        return self._few_words(_RECENT.where(stage, OCCURRENCE.c.due != ""))
+
+    def _few_words(self, chosen: Select[Any]) -> tuple[Recent, ...]:
         with self._transactions.reading() as connection:
             rows = connection.execute(chosen.order_by(OCCURRENCE.c.number)).all()
         return tuple(_recent(row) for row in rows)
@@ -94,6 +119,16 @@ class AlertQueries:
         with self._transactions.reading() as connection:
             return {
                 row.key: (Stage(row.stage), tuple(json.loads(row.hosts)))
+                for some in batched(sorted(set(keys)), _AT_ONCE)
+                for row in connection.execute(chosen.where(OCCURRENCE.c.key.in_(some)))
+            }
+
+    def courses(self, keys: Collection[str]) -> Mapping[str, Course]:
+        """Where these occurrences stand, and whether their senders say that they are over."""
+        chosen = select(OCCURRENCE.c.key, OCCURRENCE.c.stage, OCCURRENCE.c.resolved)
+        with self._transactions.reading() as connection:
+            return {
+                row.key: Course(stage=Stage(row.stage), resolved=bool(row.resolved))
                 for some in batched(sorted(set(keys)), _AT_ONCE)
                 for row in connection.execute(chosen.where(OCCURRENCE.c.key.in_(some)))
             }

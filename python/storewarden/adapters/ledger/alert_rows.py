@@ -55,8 +55,16 @@ def occurrence_row(occurrence: Occurrence, sequence: int) -> dict[str, Any]:
         "hosts": text_of(list(decision.hosts) if decision else []),
         "incident": decision.incident if decision else "",
         "labels": text_of(dict(occurrence.alert.labels)),
-        "body": text_of(plain_record(occurrence)),
+        "body": text_of(_body(occurrence)),
     }
+
+
+def _body(occurrence: Occurrence) -> dict[str, object]:
+    """Without what came to the record later and is not set: rows of before must still be what
+    their entries add up to."""
+    later = {"agreed": occurrence.agreed, "fresh": occurrence.fresh}
+    data = plain_record(occurrence)
+    return {key: value for key, value in data.items() if key not in later or later[key]}
 
 
 def occurrence_of(key: str, body: str) -> Occurrence:

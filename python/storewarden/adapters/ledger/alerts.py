@@ -8,7 +8,7 @@ hear of one alert, or decide about it, one writes and the other finds it done.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -17,12 +17,13 @@ from storewarden.adapters.ledger import journal
 from storewarden.adapters.ledger.alert_queries import AlertQueries, found_occurrences
 from storewarden.adapters.ledger.alert_rows import (
     alert_note,
-    ident_in,
     occurrence_row,
     repair_note,
     repair_of,
     repair_row,
 )
+from storewarden.adapters.ledger.heal_numbers import SqlNumbers
+from storewarden.adapters.ledger.incident_writing import write_incidents
 from storewarden.adapters.ledger.tables import JOURNAL, OCCURRENCE, REPAIR
 from storewarden.adapters.ledger.transactions import Transactions
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
@@ -30,6 +31,7 @@ from storewarden.domain.healing.alert import Alert, Delivery, Signal
 from storewarden.domain.healing.events import (
     AlertEvent,
     Arrived,
+    Refired,
     RepairBegun,
     RepairEnded,
     RepairEvent,
@@ -62,7 +64,7 @@ class SqlAlerts(AlertQueries):
         with self._transactions.writing() as connection:
             journal.lock(connection)
             known = found_occurrences(connection, alerts)
-            events = list(_heard(connection, alerts, known, now))
+            events = list(_heard(connection, delivery, alerts, known, now))
             _Writing(connection, self._clock.now()).alerts(known, events)
             repeated = [key for key in alerts if key in known]
             _seen(connection, repeated, now)
@@ -103,34 +105,14 @@ class SqlAlerts(AlertQueries):
     ) -> Settled:
         there = found_occurrences(connection, keys)
         now = self._clock.now()
-        settled = decide(there, _Numbers(connection, now))
+        settled = decide(there, SqlNumbers(connection, now))
         writing = _Writing(connection, now)
         for repair in settled.repairs:
             event = RepairEvent(id=repair.id, at=repair.opened_at, what=RepairOpened(repair=repair))
             writing.repair(None, event)
         writing.alerts(there, settled.events)
+        write_incidents(connection, settled.incidents, now)
         return settled
-
-
-class _Numbers:
-    """Ids of repairs: the second in which one is opened, or the one after the last id's.
-
-    Counting from the clock, because a restored ledger must not give an id out again that hosts
-    know from the one that was given up.
-    """
-
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._connection = connection
-        self._next = int(now.timestamp())
-        self._asked = False
-
-    def __call__(self, change: str) -> str:
-        if not self._asked:
-            last = self._connection.execute(select(func.max(REPAIR.c.count))).scalar_one()
-            self._next, self._asked = max(self._next, (last or 0) + 1), True
-        ident = ident_in(change, self._next)
-        self._next += 1
-        return ident
 
 
 class _Writing:
@@ -211,8 +193,23 @@ def _once(alerts: Iterable[Alert]) -> dict[str, Alert]:
     return found
 
 
+_LATE = timedelta(minutes=2)
+"""So long after "it is over" a "it fires" may have been under way before it: another half of a
+pair, a repetition that was late. What is true is said again, or found by asking."""
+
+
+def _refires(alert: Alert, there: Occurrence, now: datetime, *, polled: bool) -> bool:
+    """Whether a firing word of what was called over counts. An event that has a number of its own
+    never begins again: only its sender, asked, can say that it is on."""
+    ended = there.resolved_at
+    if alert.signal is not Signal.FIRING or ended is None:
+        return False
+    return polled or (not alert.once and now - ended >= _LATE)
+
+
 def _heard(
     connection: Connection,
+    delivery: Delivery,
     alerts: Mapping[str, Alert],
     known: Mapping[str, Occurrence],
     now: datetime,
@@ -224,6 +221,9 @@ def _heard(
         if there is not None:
             if over and there.resolved_at is None:
                 yield AlertEvent(key=key, at=now, what=Resolved(), by=alert.source)
+            elif _refires(alert, there, now, polled=delivery.polled):
+                refired = Refired(polled=delivery.polled)
+                yield AlertEvent(key=key, at=now, what=refired, by=alert.source)
         elif alert.signal is not Signal.NOTED:
             number += 1
             arrived = Arrived(number=number, alert=alert, resolved=over)
@@ -238,7 +238,7 @@ def _seen(connection: Connection, keys: Sequence[str], now: datetime) -> None:
 
 def _received(events: Sequence[AlertEvent], repeated: int) -> Received:
     return Received(
-        new=tuple(each.key for each in events if isinstance(each.what, Arrived)),
+        new=tuple(each.key for each in events if isinstance(each.what, Arrived | Refired)),
         repeated=repeated,
         resolved=tuple(each.key for each in events if isinstance(each.what, Resolved)),
     )

@@ -11,15 +11,21 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table, select
 
-from storewarden.adapters.ledger import change_rows, drift_rows, outbox, rollout_rows, tombstones
+from storewarden.adapters.ledger import (
+    change_rows,
+    drift_rows,
+    incident_rows,
+    outbox,
+    rollout_rows,
+    tombstones,
+)
 from storewarden.adapters.ledger.cursors import ALL
-from storewarden.adapters.ledger.drift_replay import DriftReplay
 from storewarden.adapters.ledger.judging import Row, judged, where
 from storewarden.adapters.ledger.rollout_replay import RolloutReplay
 from storewarden.adapters.ledger.tables import (
@@ -38,7 +44,23 @@ from storewarden.ports.journal import moment
 from storewarden.ports.ledger import Problem
 from storewarden.ports.outbox import TICKET
 
-_DRIFT_OPENED = drift_rows.KINDS + TicketEvent.OPENED.value
+_OPENED = (
+    drift_rows.KINDS + TicketEvent.OPENED.value,
+    *(kind + "opened" for kind in incident_rows.KINDS),
+)
+"""Kinds with which other subjects of ticket channels begin."""
+
+
+class Subjects(Protocol):
+    """A replay of other subjects of ticket channels; it has taken each row before."""
+
+    def entries(self, number: str) -> array[int] | None:
+        """The sequences of a subject's entries so far; None when it is none of these."""
+        ...
+
+    def open_numbers(self) -> set[str]:
+        """Those that are open after the rows so far."""
+        ...
 
 
 @dataclass(slots=True)
@@ -53,13 +75,15 @@ class _Replayed:
 class ChangeReplay:
     """Takes journal rows in order; collects a problem for each row they do not explain."""
 
-    def __init__(self, connection: Connection, drift: DriftReplay, rollouts: RolloutReplay) -> None:
-        """``connection`` sees the same moment as the rows that are taken; ``drift`` and
-        ``rollouts`` have taken each of them before: the one knows the other subjects of ticket
+    def __init__(
+        self, connection: Connection, others: Sequence[Subjects], rollouts: RolloutReplay
+    ) -> None:
+        """``connection`` sees the same moment as the rows that are taken; ``others`` and
+        ``rollouts`` have taken each of them before: the ones know the other subjects of ticket
         channels, the other what else a change's ticket is told, and numbers of its own."""
         self.problems: list[Problem] = []
         self._connection = connection
-        self._drift = drift
+        self._others = others
         self._rollouts = rollouts
         self._changes: dict[str, _Replayed] = {}
         self._broken: set[str] = set()
@@ -71,7 +95,7 @@ class ChangeReplay:
             outbox.SUBSCRIBED: self._subscribed,
             outbox.UNSUBSCRIBED: self._unsubscribed,
             tombstones.RESTORED: self._restored,
-            _DRIFT_OPENED: self._drift_opened,
+            **dict.fromkeys(_OPENED, self._other_opened),
         }
 
     def take(self, row: Row) -> None:
@@ -134,8 +158,9 @@ class ChangeReplay:
         replayed.entries.append(row["sequence"])
         self._mirror(number)
 
-    def _drift_opened(self, row: Row, _body: Row) -> None:
-        if self._drift.entries(row["run"]) is not None:  # else it was no beginning, and is named
+    def _other_opened(self, row: Row, _body: Row) -> None:
+        # Of one that is not known it was no beginning, and is named there.
+        if any(each.entries(row["run"]) is not None for each in self._others):
             self._mirror(row["run"])
 
     def _mirror(self, number: str) -> None:
@@ -162,7 +187,8 @@ class ChangeReplay:
             for number, replayed in self._changes.items()
             if replayed.change.state not in change_rows.ENDED
         }
-        open_ones |= self._drift.open_numbers()
+        for each in self._others:
+            open_ones |= each.open_numbers()
         self._subjects[name] = open_ones if name.startswith(TICKET) else {ALL}
 
     def _unsubscribed(self, _row: Row, body: Row) -> None:
@@ -218,9 +244,10 @@ class ChangeReplay:
 
     def _entries(self, subject: str) -> array[int]:
         """The sequences of a subject's entries in order, at least one."""
-        drift = self._drift.entries(subject)
-        if drift is not None:
-            return drift
+        for each in self._others:
+            other = each.entries(subject)
+            if other is not None:
+                return other
         own, told = self._changes[subject].entries, self._rollouts.told(subject)
         return array("q", sorted([*own, *told])) if told else own
 

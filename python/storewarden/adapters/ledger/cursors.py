@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cursors into the journal: how far each subject has got on each channel.
 
-A subject of a ticket channel is a change (with what its ticket is told of its rollouts) or a
-drift ticket. ``latest`` and ``waiting`` of its deliveries move in the transaction that appends
-its entries, so that asking what is due reads an index and no journal. Of the subject "" (all
-entries) the head row tells the same, and nothing is written when an entry is appended.
+A subject of a ticket channel is a change (with what its ticket is told of its rollouts), a drift
+ticket, an incident or a problem. ``latest`` and ``waiting`` of its deliveries move in the
+transaction that appends its entries, so that asking what is due reads an index and no journal. Of
+the subject "" (all entries) the head row tells the same, and nothing is written when an entry is
+appended.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    and_,
     case,
     delete,
     func,
@@ -28,7 +30,13 @@ from sqlalchemy import (
     update,
 )
 
-from storewarden.adapters.ledger import change_rows, drift_rows, journal, rollout_rows
+from storewarden.adapters.ledger import (
+    change_rows,
+    drift_rows,
+    incident_rows,
+    journal,
+    rollout_rows,
+)
 from storewarden.adapters.ledger.change_rows import ENDED
 from storewarden.adapters.ledger.entries import text_of
 from storewarden.adapters.ledger.tables import (
@@ -36,11 +44,15 @@ from storewarden.adapters.ledger.tables import (
     CHANNEL,
     DELIVERY,
     DRIFT_TICKET,
+    INCIDENT,
     JOURNAL,
+    PROBLEM,
     ROLLOUT,
 )
 from storewarden.domain.baseline.drift_ticket import SUBJECT, is_ticket
 from storewarden.domain.errors import ConfigInvalid, LedgerConflict
+from storewarden.domain.healing import numbers
+from storewarden.domain.healing.incident import IncidentState
 from storewarden.domain.outbox.delivery import EVER_WAITED
 from storewarden.ports.journal import moment, stamp
 from storewarden.ports.ledger import JournalEntry
@@ -65,7 +77,7 @@ def entries_of(connection: Connection, subject: str, after: int, limit: int) -> 
 
 
 def begin_subject(connection: Connection, number: str, opening: int, latest: int) -> None:
-    """A delivery of a new change or drift ticket on every ticket channel."""
+    """A delivery of a new change, incident or problem on every ticket channel."""
     chosen = select(CHANNEL.c.name).where(CHANNEL.c.name.startswith(TICKET, autoescape=True))
     for name in connection.execute(chosen).scalars().all():
         row = {"channel": name, "subject": number, "latest": latest, "waiting": opening}
@@ -108,9 +120,13 @@ def begin_channel(connection: Connection, channel: str, sequence: int) -> None:
     latest = case((last > CHANGE.c.sequence, last), else_=CHANGE.c.sequence)
     changes = select(CHANGE.c.number, latest, CHANGE.c.opening, *fixed)
     drifts = select(DRIFT_TICKET.c.number, DRIFT_TICKET.c.sequence, DRIFT_TICKET.c.opening, *fixed)
+    incidents = select(INCIDENT.c.number, INCIDENT.c.sequence, INCIDENT.c.opening, *fixed)
+    problems = select(PROBLEM.c.number, PROBLEM.c.sequence, PROBLEM.c.opening, *fixed)
     open_ones = (
         changes.where(CHANGE.c.state.not_in(ended)),
         drifts.where(DRIFT_TICKET.c.closed == ""),
+        incidents.where(INCIDENT.c.state != IncidentState.CLOSED.value),
+        problems.where(PROBLEM.c.open == 1),
     )
     for each in open_ones:
         connection.execute(insert(DELIVERY).from_select(names, each))
@@ -128,13 +144,13 @@ def channels(connection: Connection) -> tuple[str, ...]:
 
 
 def due(connection: Connection, channel: str, now: datetime, limit: int) -> list[Delivery]:
-    """What is waiting and may be tried: what failed least often, changes, the longest waiting."""
+    """What is waiting and may be tried: what failed least often; incidents, problems and changes
+    before drift tickets; the longest waiting."""
     head = journal.head(connection).sequence
     retry, beyond = DELIVERY.c.retry_at, stamp(now + EVER_WAITED)
     soon = or_(retry == "", retry <= stamp(now), retry > beyond)
     chosen = select(DELIVERY).where(DELIVERY.c.channel == channel, DELIVERY.c.parked == 0)
-    drift = case((DELIVERY.c.subject.startswith(SUBJECT), 1), else_=0)
-    ordered = chosen.order_by(DELIVERY.c.attempts, drift, DELIVERY.c.waiting)
+    ordered = chosen.order_by(DELIVERY.c.attempts, _rank(), DELIVERY.c.waiting)
     rows = connection.execute(ordered.where(_behind(head), soon).limit(limit))
     return [delivery_of(row, head) for row in rows]
 
@@ -252,11 +268,23 @@ def _waiting(connection: Connection, row: Row[*tuple[Any, ...]], through: int) -
     return min((int(each) for each in first if each is not None), default=0)
 
 
+def _rank() -> ColumnElement[int]:
+    """Who goes first. Incidents have a form of their own ("INC-20260601-083000"), which no change
+    has: a change's last part is a count of one day."""
+    subject = DELIVERY.c.subject
+    incident = and_(subject.startswith(numbers.INCIDENT), func.length(subject) == numbers.LENGTH)
+    return case((incident, 0), (subject.startswith(SUBJECT), 2), else_=1)
+
+
 def _runs_of(connection: Connection, subject: str) -> Iterator[tuple[ColumnElement[bool], ...]]:
     """The entries of a ticket channel's subject, run by run: each is read through an index."""
     if is_ticket(subject):
         kinds = JOURNAL.c.kind.startswith(drift_rows.KINDS, autoescape=True)
         yield JOURNAL.c.run == subject, kinds
+        return
+    if numbers.is_incident(subject) or numbers.is_problem(subject):
+        mine = (JOURNAL.c.kind.startswith(kind, autoescape=True) for kind in incident_rows.KINDS)
+        yield JOURNAL.c.run == subject, or_(*mine)
         return
     yield (
         JOURNAL.c.run == subject,

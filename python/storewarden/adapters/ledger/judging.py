@@ -28,6 +28,9 @@ _KEYS = {
     "rollout_job": ("dispatch",),
     "occurrence": ("key",),
     "repair": ("id",),
+    "incident": ("number",),
+    "problem": ("number",),
+    "heal_pause": ("what",),
 }
 
 

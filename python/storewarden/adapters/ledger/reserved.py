@@ -13,6 +13,7 @@ from storewarden.adapters.ledger import (
     change_rows,
     drift_rows,
     entries,
+    incident_rows,
     outbox,
     rollout_rows,
     tombstones,
@@ -31,9 +32,17 @@ _KINDS = frozenset(
         tombstones.DELETED,
         tombstones.RESTORED,
         drift_rows.MONTH_CLOSED,
+        incident_rows.PAUSED,
+        incident_rows.RESUMED,
     }
 )
-_PREFIXES = (change_rows.KINDS, drift_rows.KINDS, rollout_rows.KINDS, *alert_rows.KINDS)
+_PREFIXES = (
+    change_rows.KINDS,
+    drift_rows.KINDS,
+    rollout_rows.KINDS,
+    *alert_rows.KINDS,
+    *incident_rows.KINDS,
+)
 
 
 def require_free(kind: str) -> None:

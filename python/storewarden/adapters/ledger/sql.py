@@ -32,6 +32,8 @@ from storewarden.adapters.ledger.compliance_months import SqlComplianceMonths
 from storewarden.adapters.ledger.connection import Password, connect, locate, shown
 from storewarden.adapters.ledger.drift_tickets import SqlDriftTickets
 from storewarden.adapters.ledger.failures import translated
+from storewarden.adapters.ledger.heal_pauses import SqlHealPauses
+from storewarden.adapters.ledger.incidents import SqlIncidents
 from storewarden.adapters.ledger.outbox import SqlOutbox
 from storewarden.adapters.ledger.rollouts import SqlRollouts
 from storewarden.adapters.ledger.session_locks import SessionLocks
@@ -136,6 +138,16 @@ class SqlLedger:
     def alerts(self) -> SqlAlerts:
         """The alerts and repairs in this ledger."""
         return SqlAlerts(self.transactions, self._clock)
+
+    @cached_property
+    def incidents(self) -> SqlIncidents:
+        """The incidents and problem tickets in this ledger."""
+        return SqlIncidents(self.transactions, self._clock)
+
+    @cached_property
+    def heal_pauses(self) -> SqlHealPauses:
+        """What is not to be healed, by a person's word."""
+        return SqlHealPauses(self.transactions, self._clock)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

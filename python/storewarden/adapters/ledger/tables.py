@@ -281,3 +281,42 @@ REPAIR = Table(
     Column("open", _Number, nullable=False),  # 1 until it has ended
     Column("body", Text, nullable=False),  # JSON: the whole repair
 )
+
+# Incidents as they stand, newest by ``opening``: the sequence of their first entry.
+INCIDENT = Table(
+    "incident",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("name", Text, nullable=False),  # the fault
+    Column("state", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole incident
+)
+
+# Problem tickets as they stand.
+PROBLEM = Table(
+    "problem",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("open", _Number, nullable=False),  # 1 until it is closed
+    Column("name", Text, nullable=False),  # the fault
+    Column("opened", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole problem ticket
+)
+
+# What is not to be healed, by a person's word.
+HEAL_PAUSE = Table(
+    "heal_pause",
+    METADATA,
+    Column("what", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False),  # of the entry that set it
+    Column("person", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Text, nullable=False),  # "" until it is taken back
+)

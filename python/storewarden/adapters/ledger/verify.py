@@ -19,6 +19,7 @@ from storewarden.adapters.ledger.anchors import AnchorReplay
 from storewarden.adapters.ledger.chain import ChainCheck, link_of
 from storewarden.adapters.ledger.change_replay import ChangeReplay
 from storewarden.adapters.ledger.drift_replay import DriftReplay
+from storewarden.adapters.ledger.incident_replay import IncidentReplay
 from storewarden.adapters.ledger.replay import Replay
 from storewarden.adapters.ledger.rollout_replay import RolloutReplay
 from storewarden.adapters.ledger.tables import JOURNAL, JOURNAL_HEAD
@@ -57,7 +58,9 @@ class _States:
         self._audits = Replay(connection)
         self._drift = DriftReplay(connection)
         self._rollouts = RolloutReplay(connection)
-        self._changes = ChangeReplay(connection, self._drift, self._rollouts)
+        self._incidents = IncidentReplay(connection)
+        others = (self._drift, self._incidents)
+        self._changes = ChangeReplay(connection, others, self._rollouts)
         self._alerts = AlertReplay(connection)
         self._anchors = AnchorReplay(connection)
         self._tombstones = TombstoneReplay(self._changes.change)
@@ -68,7 +71,8 @@ class _States:
         self._audits.take(rows)
         self._anchors.take(rows)
         for row in rows:
-            self._drift.take(row)  # first: changes ask it which tickets are mirrored
+            self._drift.take(row)  # first: changes ask these two what is mirrored
+            self._incidents.take(row)
             self._rollouts.take(row)
             self._changes.take(row)
             self._alerts.take(row)
@@ -78,7 +82,7 @@ class _States:
         """All problems."""
         audits = self._audits.close(self._tombstones.results)
         marks = [*self._tombstones.problems, *self._anchors.close()]
-        rollouts = [*self._rollouts.close(), *self._alerts.close()]
+        rollouts = [*self._rollouts.close(), *self._alerts.close(), *self._incidents.close()]
         return [*audits, *self._changes.close(), *rollouts, *self._drift.close(), *marks]
 
 

@@ -2,8 +2,10 @@
 """What a repair's end, and each look at the alert afterwards, mean for an occurrence.
 
 A host that says it is well is not believed alone: the alert's own expression has to be quiet twice
-in a row. Who cannot be asked is not quiet. What was not verified in time goes to a person, and so
-does everything that nobody knows the end of, unless the action may be done twice.
+in a row. Who cannot be asked is not quiet. Where monitoring cannot see the fault (``verify: host``)
+the host's own word is the first of the two looks, and the second one is passed unless the sender
+says that the alert fires. What was not verified in time goes to a person, and so does everything
+that nobody knows the end of, unless the action may be done twice.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storewarden.domain.healing.action import VerifyBy
 from storewarden.domain.healing.events import Moved
 from storewarden.domain.healing.record import End, HostEnd, Occurrence, Stage
 
@@ -44,33 +47,64 @@ _SAID: Mapping[End, tuple[str, str]] = {
 }
 
 
+TRIED = "tried"
+"""Key of a HostEnd's detail: its run was there, and came to nothing. Who was not begun for any
+other reason has had no try."""
+
+
 def after_repair(
-    occurrence: Occurrence, end: HostEnd, now: datetime, *, idempotent: bool, terms: Terms
+    occurrence: Occurrence,
+    end: HostEnd,
+    now: datetime,
+    *,
+    idempotent: bool,
+    terms: Terms,
+    by: VerifyBy = VerifyBy.ALERT,
 ) -> Moved:
     """Where an occurrence goes when its host's repair has ended."""
     if end.end in _WELL:
-        due = now  # the first look is now: a monitor that is quick is believed at once
+        believed = by is VerifyBy.HOST
+        # The first look is now: a monitor that is quick is believed at once.
+        due = now + terms.poll if believed else now
         reason, reason_zh = (
             end.reason or "the host says it is well",
             end.reason_zh or "主机自检正常",
         )
-        return Moved(stage=Stage.VERIFYING, reason=reason, reason_zh=reason_zh, due=due)
+        return Moved(
+            stage=Stage.VERIFYING, reason=reason, reason_zh=reason_zh, due=due, good=int(believed)
+        )
     again = end.end is End.NOT_BEGUN or (end.end is End.UNKNOWN and idempotent)
+    free = end.end is End.NOT_BEGUN and not end.detail.get(TRIED)
     reason, reason_zh = _because(end)
-    if again and occurrence.tries < terms.tries:
+    if free or (again and occurrence.tries < terms.tries):
         return Moved(
             stage=Stage.WAITING,
             reason=f"{reason}; it is decided anew",
             reason_zh=f"{reason_zh}；将重新判定",
             due=now + terms.poll,
+            free=free,
         )
     return Moved(stage=Stage.ESCALATED, reason=reason, reason_zh=reason_zh)
 
 
-def after_look(occurrence: Occurrence, holds: bool | None, now: datetime, terms: Terms) -> Moved:
+def after_look(
+    occurrence: Occurrence,
+    holds: bool | None,
+    now: datetime,
+    terms: Terms,
+    by: VerifyBy = VerifyBy.ALERT,
+) -> Moved:
     """Where an occurrence goes after one look at its alert: ``holds`` True while it fires."""
     since = occurrence.since or now
-    good = occurrence.good + 1 if holds is False else 0
+    unseen = holds is None and by is VerifyBy.HOST
+    good = occurrence.good + 1 if holds is False or unseen else 0
+    if good >= terms.looks and unseen:
+        return Moved(
+            stage=Stage.HEALED,
+            reason="the host says that it is well, and no alert speaks against it",
+            reason_zh="主机自检正常，且没有告警与之矛盾",
+            good=good,
+        )
     if good >= terms.looks:
         return Moved(
             stage=Stage.HEALED,

@@ -60,9 +60,11 @@ class Alert:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What one request brought. ``missing`` alerts were left out by the sender: they have to be
-    asked for. ``ignored`` says in words what was not taken as an alert, and why."""
+    asked for. ``ignored`` says in words what was not taken as an alert, and why. ``polled``: the
+    sender was asked, so it is how things stand now, and no late word."""
 
     source: str
     alerts: tuple[Alert, ...]
     missing: int = 0
     ignored: tuple[str, ...] = ()
+    polled: bool = False

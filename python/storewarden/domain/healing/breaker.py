@@ -19,7 +19,8 @@ from storewarden.domain.healing.policy import HealPolicy
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
     """``opened_at`` is None while it is closed. ``failed`` of ``seen`` repairs had failed when it
-    opened. From ``until`` on a canary may go; ``trying`` is the host of one that is under way."""
+    opened. From ``until`` on a canary may go; ``trying`` is the host of one that is under way, or
+    being verified."""
 
     opened_at: datetime | None = None
     until: datetime | None = None
@@ -47,7 +48,8 @@ def breaker_of(repairs: Iterable[PastRepair], policy: HealPolicy) -> Breaker:
     until = state.until
     if until is None:
         return state
-    trying = next((each.host for each in known if each.at >= until and each.ended_at is None), "")
+    tried = (each for each in known if each.at >= until)
+    trying = next((each.host for each in tried if each.ended_at is None or each.verifying), "")
     return Breaker(
         opened_at=state.opened_at,
         until=until,

@@ -30,7 +30,7 @@ from storewarden.domain.healing.rule import Impact, Rule
 from storewarden.domain.healing.tally import Batch, Tally
 from storewarden.domain.healing.world import Standing, World
 
-UNDECIDED = frozenset({Stage.RECEIVED, Stage.WAITING, Stage.ASKING})
+UNDECIDED = frozenset({Stage.RECEIVED, Stage.WAITING, Stage.ASKING, Stage.SUPPRESSED})
 """Stages in which an occurrence is decided about."""
 
 _URGENCY = (Impact.HIGH, Impact.MEDIUM, Impact.LOW)

@@ -34,6 +34,14 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refired:
+    """It was called over, and fires still, or again, with the same beginning; ``polled`` when its
+    sender said so because it was asked."""
+
+    polled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """What is to be done, with every reason. ``repair`` is the id of the repair, for ACT."""
 
@@ -43,9 +51,11 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """A person said yes; counts until ``until``."""
+    """A person said yes; counts until ``until``, and for the questions of ``guards`` alone. None
+    named: for every question, as it was when this was first written."""
 
     until: datetime
+    guards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +69,8 @@ class Denied:
 class Moved:
     """Its repair, or its verification, brought it to another stage, or a look further in it.
 
-    ``good`` is how often in a row its own expression was quiet, while VERIFYING.
+    ``good`` is how often in a row its own expression was quiet, while VERIFYING. ``free``: its
+    repair was not begun, which is no try.
     """
 
     stage: Stage
@@ -67,9 +78,10 @@ class Moved:
     reason_zh: str = ""
     due: datetime | None = None
     good: int = 0
+    free: bool = False
 
 
-type Happening = Arrived | Resolved | Decided | Granted | Denied | Moved
+type Happening = Arrived | Resolved | Refired | Decided | Granted | Denied | Moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

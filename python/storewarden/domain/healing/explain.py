@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from storewarden.domain.healing.alert import Signal
 from storewarden.domain.healing.choosing import Fit, Trial, trials
 from storewarden.domain.healing.decide import RepairPlan, decide
 from storewarden.domain.healing.guards.table import BUDGETS, GUARDS, Guard
@@ -91,6 +92,36 @@ def explain(
     return Explanation(steps=steps, decision=decision, repair=repair)
 
 
+def foretell(
+    occurrence: Occurrence,
+    rules: Sequence[Rule],
+    world: World,
+    policy: HealPolicy,
+    now: datetime,
+) -> tuple[Decision, Explanation]:
+    """What is decided when an alert comes now, and what would be when its hold-down is over and it
+    fires still: people ask for the second one, and the first is nearly always "wait"."""
+    first = explain(occurrence, rules, world, policy, now)
+    waits = [policy.hold_down, *(each.hold_down or timedelta() for each in rules)]
+    came = occurrence.received_at - max(waits)
+    over = came if occurrence.resolved_at is not None else None
+    held = replace(occurrence, received_at=came, resolved_at=over)
+    later = explain(held, rules, world, policy, now)
+    if first.decision.verdict is Verdict.WAIT:
+        later = replace(later, steps=(_first(first.decision), *later.steps))
+    return first.decision, later
+
+
+def _first(decision: Decision) -> Step:
+    reason = decision.reasons[0]
+    return Step(
+        about="outcome",
+        mark=Mark.INFO,
+        en=f"first: {reason.en}; when it fires still then:",
+        zh=f"首先：{reason.zh}；届时若仍在触发：",
+    )
+
+
 def recorded(occurrence: Occurrence, language: str = "en") -> tuple[str, ...]:
     """What was decided, and all reasons, from the record: for a history."""
     if occurrence.decision is None:
@@ -110,9 +141,11 @@ def _alert(occurrence: Occurrence) -> Step:
         about="alert",
         mark=Mark.INFO,
         en=f"alert {alert.name} from {alert.source}, {alert.signal.value} since {begin}",
-        zh=f"告警 {alert.name}，来源 {alert.source}，状态 {alert.signal.value}，始于 {begin}",
+        zh=f"告警 {alert.name}，来源 {alert.source}，{_SIGNALS[alert.signal]}，始于 {begin}",
     )
 
+
+_SIGNALS = {Signal.FIRING: "触发中", Signal.RESOLVED: "已恢复", Signal.NOTED: "已被确认或静默"}
 
 type _Words = Callable[[str], tuple[str, str]]
 

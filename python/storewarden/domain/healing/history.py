@@ -19,7 +19,8 @@ class PastRepair:
 
     ``verified`` is True when the host was seen well afterwards, False when the repair failed or did
     not help, None while nobody knows and where nothing had to be done (nothing was wrong, or the
-    action called for a person without touching anything).
+    action called for a person without touching anything). ``verifying``: the repair has ended, and
+    its alert is being looked at.
     """
 
     host: str
@@ -29,6 +30,7 @@ class PastRepair:
     ended_at: datetime | None = None
     verified: bool | None = None
     canary: bool = False
+    verifying: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,56 @@ it: then it is open again, and its clock never stopped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from storewarden.domain.healing.events import STOREWARDEN
-from storewarden.domain.healing.record import Reason
+from storewarden.domain.healing.incident_events import (
+    Answered,
+    Breached,
+    Clock,
+    Closed,
+    Confirmed,
+    Disputed,
+    Happening,
+    IncidentEvent,
+    Joined,
+    Mirrored,
+    Needs,
+    Noted,
+    Opened,
+    Solved,
+    Traced,
+    Warned,
+)
+from storewarden.domain.healing.incident_words import words_of
 from storewarden.domain.healing.rule import Impact, Kind
+
+__all__ = [
+    "Answered",
+    "Breached",
+    "Clock",
+    "Closed",
+    "Confirmed",
+    "Disputed",
+    "Entry",
+    "Happening",
+    "Incident",
+    "IncidentEvent",
+    "IncidentState",
+    "Joined",
+    "Mirrored",
+    "Needs",
+    "Noted",
+    "Opened",
+    "Solved",
+    "Traced",
+    "Warned",
+    "dependents_of",
+    "fold",
+    "replay",
+]
 
 
 class IncidentState(StrEnum):
@@ -26,133 +69,6 @@ class IncidentState(StrEnum):
     ANSWERED = "answered"  # a person or a repair is at it
     SOLVED = "solved"  # solved and verified; the business may confirm or dispute
     CLOSED = "closed"  # over
-
-
-class Clock(StrEnum):
-    """What the guide promises a time for."""
-
-    ANSWER = "answer"  # somebody has looked
-    SOLVE = "solve"  # it is solved
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """It begins. ``name`` is the fault ("store:000101", "storm:PosDown", "rule:PosDown@pos-1").
-
-    ``items`` are its configuration items, ``dependents`` what depends on them (guide 2.3.3).
-    ``began_at`` is when its first alert began: from then on the clocks run.
-    """
-
-    number: str
-    name: str
-    rule: str
-    kind: Kind
-    priority: Impact
-    began_at: datetime
-    hosts: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    dependents: tuple[str, ...] = ()
-    occurrences: tuple[str, ...] = ()
-    summary: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """More alerts of the same fault."""
-
-    occurrences: tuple[str, ...]
-    hosts: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    dependents: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """Somebody is at it: ``repair`` is the id of a repair, "" for a person."""
-
-    repair: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """A line of its story; ``evidence`` are names of stored documents."""
-
-    en: str
-    zh: str
-    evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solved:
-    """It is well again; ``verified`` when a probe or the alert's own expression said so."""
-
-    verified: bool
-    how: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmed:
-    """The business says that it is well."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disputed:
-    """The business says that it is not."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
-    """Told that a promise will soon be broken."""
-
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breached:
-    """A promise was broken."""
-
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
-    """It is over; ``silent`` when nobody confirmed."""
-
-    silent: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traced:
-    """A problem ticket looks for its cause."""
-
-    problem: str
-
-
-type Happening = (
-    Opened
-    | Joined
-    | Answered
-    | Noted
-    | Solved
-    | Confirmed
-    | Disputed
-    | Warned
-    | Breached
-    | Closed
-    | Traced
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentEvent:
-    """One fact about the incident ``number``."""
-
-    number: str
-    at: datetime
-    what: Happening
-    by: str = STOREWARDEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +86,12 @@ class Entry:
 class Incident:
     """An incident after its events so far. Times are UTC; ``warned`` and ``breached`` name clocks.
 
-    ``disputes`` is how often it was said to be solved and was not.
+    ``disputes`` is how often it was said to be solved and was not. ``holder`` is the person who
+    took it last, "" while nobody has; ``solved_by`` who said that it is solved. ``repairs`` are
+    those that began for it, ``told`` what its story has told already (``Noted.about``).
+    ``settled`` is how many alerts it had when it was last found well by its alerts: a person who
+    disputes that is not contradicted by the same alerts again. ``tickets`` maps a ticket system to
+    the id there.
     """
 
     number: str
@@ -187,7 +108,9 @@ class Incident:
     state: IncidentState = IncidentState.OPEN
     answered_at: datetime | None = None
     answered_by: str = ""
+    holder: str = ""
     solved_at: datetime | None = None
+    solved_by: str = ""
     verified: bool = False
     confirmed_at: datetime | None = None
     confirmed_by: str = ""
@@ -196,6 +119,11 @@ class Incident:
     warned: tuple[Clock, ...] = ()
     breached: tuple[Clock, ...] = ()
     problem: str = ""
+    needs: Needs = Needs.NOBODY
+    repairs: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    settled: int = 0
+    tickets: Mapping[str, str] = field(default_factory=dict)
     timeline: tuple[Entry, ...] = ()
 
     @property
@@ -218,7 +146,7 @@ def fold(incident: Incident | None, event: IncidentEvent) -> Incident:
         raise ValueError(f"an event of {event.number} is none of {incident.number}")
     if isinstance(what, Opened):
         raise ValueError(f"{event.number} was opened twice")
-    if incident.over and not isinstance(what, Traced | Noted):
+    if incident.over and not isinstance(what, Traced | Noted | Mirrored):
         raise ValueError(f"{event.number} is closed: {type(what).__name__} comes too late")
     return _told(_after(incident, event), event)
 
@@ -248,7 +176,18 @@ def _opened(what: Opened, event: IncidentEvent) -> Incident:
         items=what.items,
         dependents=what.dependents,
         occurrences=what.occurrences,
+        needs=what.needs,
+        told=told_of(what.needs, 0),
     )
+
+
+def told_of(needs: Needs, disputes: int) -> tuple[str, ...]:
+    """What has been told when people were told that they are needed: once for each time that it
+    is open, and whoever has to do it need not be asked for a yes as well."""
+    asked, called = f"asked {disputes}", f"called {disputes}"
+    if needs is Needs.PERSON:
+        return asked, called
+    return (asked,) if needs is Needs.ANSWER else ()
 
 
 def _after(incident: Incident, event: IncidentEvent) -> Incident:
@@ -270,23 +209,35 @@ def _marked(incident: Incident, what: Happening) -> Incident:
         return replace(incident, breached=_more(incident.breached, (what.clock,)))
     if isinstance(what, Traced):
         return replace(incident, problem=what.problem)
+    if isinstance(what, Mirrored):
+        return replace(incident, tickets={**incident.tickets, what.system: what.ticket})
+    if isinstance(what, Noted):
+        return _noted(incident, what)
     return incident
+
+
+def _noted(incident: Incident, what: Noted) -> Incident:
+    told = told_of(what.needs, incident.disputes)
+    told = (what.about, *told) if what.about else told
+    needs = incident.needs if what.needs is Needs.NOBODY else what.needs
+    return replace(incident, told=_more(incident.told, told), needs=needs)
 
 
 def _ended(incident: Incident, event: IncidentEvent) -> Incident:
     what = event.what
     if isinstance(what, Solved):
         answered = incident if incident.answered_at is not None else _answered(incident, event)
-        return replace(
-            answered, state=IncidentState.SOLVED, solved_at=event.at, verified=what.verified
-        )
+        solved = replace(answered, state=IncidentState.SOLVED, verified=what.verified)
+        itself = len(incident.occurrences) if event.by == STOREWARDEN else incident.settled
+        return replace(solved, solved_at=event.at, solved_by=event.by, settled=itself)
     if incident.state is not IncidentState.SOLVED:
         raise ValueError(f"{incident.number} is {incident.state.value}, not solved")
     if isinstance(what, Confirmed):
         return replace(incident, confirmed_at=event.at, confirmed_by=event.by)
     if isinstance(what, Disputed):
         again = replace(incident, state=IncidentState.ANSWERED, disputes=incident.disputes + 1)
-        return replace(again, solved_at=None, verified=False, confirmed_at=None, confirmed_by="")
+        again = replace(again, solved_at=None, solved_by="", verified=False)
+        return replace(again, confirmed_at=None, confirmed_by="")
     assert isinstance(what, Closed)  # noqa: S101 - for the type checker
     return replace(incident, state=IncidentState.CLOSED, closed_at=event.at)
 
@@ -302,14 +253,22 @@ def _joined(incident: Incident, what: Joined) -> Incident:
         dependents=_more(incident.dependents, what.dependents),
         state=IncidentState.ANSWERED if back else incident.state,
         solved_at=None if back else incident.solved_at,
+        solved_by="" if back else incident.solved_by,
         verified=incident.verified and not back,
         confirmed_at=None if back else incident.confirmed_at,
         confirmed_by="" if back else incident.confirmed_by,
         disputes=incident.disputes + back,
+        settled=0 if back else incident.settled,
     )
 
 
 def _answered(incident: Incident, event: IncidentEvent) -> Incident:
+    what = event.what
+    if isinstance(what, Answered):
+        if what.repair:
+            incident = replace(incident, repairs=_more(incident.repairs, (what.repair,)))
+        else:
+            incident = replace(incident, holder=event.by)
     if incident.answered_at is not None:
         return incident
     return replace(
@@ -321,51 +280,8 @@ def _more[T](known: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(dict.fromkeys((*known, *new)))
 
 
-_CLOCKS = {Clock.ANSWER: "响应", Clock.SOLVE: "解决"}
-
-
-def _words(what: Happening) -> tuple[str, str]:
-    """One line of the story, English and Chinese."""
-    if isinstance(what, Opened):
-        said = what.summary
-        return (said.en, said.zh) if said else (f"{what.name} was opened", f"{what.name} 已建立")
-    if isinstance(what, Noted):
-        return what.en, what.zh
-    if isinstance(what, Warned):
-        clock = what.clock
-        return f"time to {clock.value} is running out", f"{_CLOCKS[clock]}时限即将到期"
-    if isinstance(what, Breached):
-        return f"not in time: {what.clock.value}", f"{_CLOCKS[what.clock]}超时"
-    return _work_words(what)
-
-
-def _work_words(what: Happening) -> tuple[str, str]:
-    if isinstance(what, Joined):
-        many = len(what.occurrences)
-        return f"{many} more alerts of the same fault", f"同一故障新增 {many} 条告警"
-    if isinstance(what, Answered):
-        by = what.repair
-        return (f"repair {by} began", f"修复 {by} 已开始") if by else ("taken up", "已受理")
-    if isinstance(what, Solved):
-        seen = ("solved and verified", "已解决并验证") if what.verified else ("solved", "已解决")
-        return (f"{seen[0]}: {what.how}", f"{seen[1]}：{what.how}") if what.how else seen
-    return _last_words(what)
-
-
-def _last_words(what: Happening) -> tuple[str, str]:
-    if isinstance(what, Disputed):
-        return f"not solved: {what.why}", f"未解决：{what.why}"
-    if isinstance(what, Traced):
-        return f"problem {what.problem} looks for the cause", f"由问题单 {what.problem} 查找原因"
-    if isinstance(what, Closed):
-        return (
-            ("closed: nobody objected", "已关闭：无异议") if what.silent else ("closed", "已关闭")
-        )
-    return "confirmed by the business", "业务部门已确认"
-
-
 def _told(incident: Incident, event: IncidentEvent) -> Incident:
-    en, zh = _words(event.what)
+    en, zh = words_of(event.what)
     evidence = event.what.evidence if isinstance(event.what, Noted) else ()
     entry = Entry(at=event.at, by=event.by, en=en, zh=zh, evidence=evidence)
     return replace(incident, timeline=(*incident.timeline, entry))

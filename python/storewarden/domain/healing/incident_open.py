@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storewarden.domain.healing.incident import Incident, Joined, Opened
+from storewarden.domain.estate.device import Device
+from storewarden.domain.healing.incident import Incident, IncidentState, Joined, Needs, Opened
 from storewarden.domain.healing.record import Decision, Occurrence, Reason, Verdict
 from storewarden.domain.healing.rule import Impact, Kind, Rule
-from storewarden.domain.healing.world import World
 
 _WORK = frozenset({Verdict.ACT, Verdict.ASK, Verdict.ESCALATE})
 _RANK = (Impact.HIGH, Impact.MEDIUM, Impact.LOW)
@@ -32,7 +32,13 @@ class Fault:
     hosts: tuple[str, ...]
     items: tuple[str, ...]
     occurrences: tuple[str, ...]
-    summary: Reason
+    summary: Reason | None
+    needs: Needs = Needs.NOBODY
+
+
+def is_shared(name: str) -> bool:
+    """Whether a fault is one of many alerts at once: a storm, or a store's."""
+    return name.startswith(("store:", "storm:"))
 
 
 def incident_name(decision: Decision) -> str:
@@ -46,16 +52,19 @@ def incident_name(decision: Decision) -> str:
 
 
 def faults_of(
-    decided: Iterable[tuple[Occurrence, Decision]], rules: Iterable[Rule], world: World
+    decided: Iterable[tuple[Occurrence, Decision]],
+    rules: Iterable[Rule],
+    devices: Mapping[str, Device],
 ) -> tuple[Fault, ...]:
-    """The faults of these decisions, by name; alerts in the order of their arrival."""
+    """The faults of these decisions, by name; alerts in the order of their arrival. ``devices``
+    are the estate's, by name."""
     known = {rule.name: rule for rule in rules}
     groups: dict[str, list[tuple[Occurrence, Decision]]] = {}
     for pair in sorted(decided, key=lambda each: (each[0].number, each[0].key)):
         name = incident_name(pair[1])
         if name:
             groups.setdefault(name, []).append(pair)
-    return tuple(_fault(name, groups[name], known, world) for name in sorted(groups))
+    return tuple(_fault(name, groups[name], known, devices) for name in sorted(groups))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +90,12 @@ def incidents_for(
         if found is None or found.over:
             opened.append(_opening(fault, number(), depends(fault.items)))
             continue
-        new = tuple(key for key in fault.occurrences if key not in set(found.occurrences))
-        if new:
+        there = set(found.occurrences)
+        new = tuple(key for key in fault.occurrences if key not in there)
+        back = found.state is IncidentState.SOLVED  # one of its alerts fires again
+        if new or back:
             joined[found.number] = Joined(
-                occurrences=new,
+                occurrences=new or fault.occurrences,
                 hosts=fault.hosts,
                 items=fault.items,
                 dependents=depends(fault.items),
@@ -105,6 +116,7 @@ def _opening(fault: Fault, number: str, dependents: tuple[str, ...]) -> Opened:
         dependents=dependents,
         occurrences=fault.occurrences,
         summary=fault.summary,
+        needs=fault.needs,
     )
 
 
@@ -112,16 +124,16 @@ def _fault(
     name: str,
     pairs: list[tuple[Occurrence, Decision]],
     rules: Mapping[str, Rule],
-    world: World,
+    devices: Mapping[str, Device],
 ) -> Fault:
     found = [rules[each.rule] for _, each in pairs if each.rule in rules]
-    shared = name.startswith(("store:", "storm:"))
+    shared = is_shared(name)
     impacts = [rule.impact for rule in found]
     priority = Impact.HIGH if shared else min(impacts, key=_RANK.index, default=Impact.MEDIUM)
     kind = Kind.DOWN if name.startswith("store:") or not found else found[0].kind
     hosts = tuple(dict.fromkeys(host for _, each in pairs for host in each.hosts))
-    devices = (world.devices.get(host) for host in hosts)
-    items = tuple(dict.fromkeys(each.ci for each in devices if each is not None and each.ci))
+    found_there = (devices.get(host) for host in hosts)
+    items = tuple(dict.fromkeys(each.ci for each in found_there if each is not None and each.ci))
     return Fault(
         name=name,
         rule=pairs[0][1].rule,
@@ -131,5 +143,13 @@ def _fault(
         hosts=hosts,
         items=items,
         occurrences=tuple(occurrence.key for occurrence, _ in pairs),
-        summary=pairs[0][1].reasons[0],
+        summary=next(iter(pairs[0][1].reasons), None),
+        needs=_needs({each.verdict for _, each in pairs}),
     )
+
+
+def _needs(verdicts: set[Verdict]) -> Needs:
+    """What a guard holds back for a storm's or a store's sake is left to a person."""
+    if verdicts & {Verdict.ESCALATE, Verdict.SUPPRESS}:
+        return Needs.PERSON
+    return Needs.ANSWER if Verdict.ASK in verdicts else Needs.NOBODY

@@ -23,6 +23,12 @@ from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.domain.maintenance.words import moment
 
 _LEAST_WAIT = timedelta(seconds=1)
+_LONGEST_PACE = 8
+"""What waits for nothing that has a time is looked at after 30 s, then 1, 2, 4 and 4 min again:
+ten thousand alerts that wait must not write ten thousand entries every half a minute."""
+
+_HELD_FOR = timedelta(hours=24)
+"""How long what is suppressed is looked at again; a person has had its incident for a day then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,11 @@ class Look:
         until = self.occurrence.granted_until
         return bool(self.occurrence.granted) and until is not None and self.now < until
 
+    def agrees(self, guard: str) -> bool:
+        """Whether that yes answers the question of a guard: only what was asked is answered."""
+        agreed = self.occurrence.agreed
+        return self.granted and (not agreed or guard in agreed)
+
     @property
     def held_until(self) -> datetime:
         """The end of its hold-down."""
@@ -91,8 +102,10 @@ class Look:
 
     @property
     def fresh_since(self) -> datetime:
-        """When it began; after a maintenance, when its grace ended."""
+        """When it began; when it was held back or over since, the end of that."""
         begin = self.occurrence.alert.starts_at
+        if self.occurrence.fresh is not None:
+            begin = max(begin, self.occurrence.fresh)
         found = self.world.maintenance.get(self.host)
         if found is None or found.ends > self.now:
             return begin
@@ -105,6 +118,21 @@ class Look:
         if self.granted and until is not None:
             return until
         return self.fresh_since + self.policy.staleness
+
+    @property
+    def ready_at(self) -> datetime:
+        """Since when nothing but its turn was in the way: its hold-down, and what held it back."""
+        fresh = self.occurrence.fresh
+        return self.held_until if fresh is None else max(self.held_until, fresh)
+
+    def pace(self, guard: str, first: timedelta, most: timedelta) -> timedelta:
+        """How long to wait when a guard says the same again: twice as long as the last time."""
+        before = self.occurrence.decision
+        if before is None or before.due is None or not before.reasons:
+            return first
+        if before.reasons[0].guard != guard or before.due <= self.held_until:
+            return first
+        return min(max(2 * (before.due - before.at), first), most)
 
     def clock(self, at: datetime, language: str = "en") -> str:
         """A moment on the wall of its store."""
@@ -126,10 +154,42 @@ def put_off(look: Look, guard: str, due: datetime, en: str, zh: str) -> Objectio
 
 def put_off_to(look: Look, guard: str, until: datetime, en: str, zh: str) -> Objection:
     """Look again soon, as long as ``until`` has not passed; then call a person."""
-    due = look.now + look.policy.poll
-    if due >= until:
+    if look.now + look.policy.poll >= until:
         return escalate(guard, f"{en}; waited long enough", f"{zh}；等待已满时限")
-    return put_off(look, guard, due, en, zh)
+    return put_off_again(look, guard, en, zh, until)
+
+
+def put_off_again(
+    look: Look, guard: str, en: str, zh: str, until: datetime | None = None
+) -> Objection:
+    """Look again soon, and ever less often while nothing has changed; the last time just before
+    ``until``, and before it is stale."""
+    poll = look.policy.poll
+    last = min(look.stale_at, until or look.stale_at) - _LEAST_WAIT
+    due = min(look.now + look.pace(guard, poll, _LONGEST_PACE * poll), last)
+    return put_off(look, guard, max(due, look.now + poll), en, zh)
+
+
+def suppress(
+    look: Look,
+    guard: str,
+    said: tuple[str, str],
+    *,
+    due: datetime | None = None,
+    first: timedelta | None = None,
+    incident: str = "",
+) -> Objection:
+    """Nothing for now; looked at again at ``due``, by default after ``first`` and then ever less
+    often, for a day."""
+    if due is None and look.now - look.occurrence.received_at < _HELD_FOR:
+        soon = look.policy.fault_span if first is None else first
+        due = look.now + look.pace(guard, soon, look.policy.asking)
+    return Objection(
+        verdict=Verdict.SUPPRESS,
+        reason=Reason(guard=guard, en=said[0], zh=said[1]),
+        due=due,
+        incident=incident,
+    )
 
 
 def escalate(guard: str, en: str, zh: str) -> Objection:

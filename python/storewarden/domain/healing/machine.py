@@ -18,11 +18,15 @@ from storewarden.domain.healing.events import (
     Denied,
     Granted,
     Moved,
+    Refired,
     Resolved,
 )
 from storewarden.domain.healing.record import OVER, Decision, Occurrence, Stage, Verdict
 
-_OPEN = frozenset({Stage.RECEIVED, Stage.WAITING, Stage.ASKING})
+_OPEN = frozenset({Stage.RECEIVED, Stage.WAITING, Stage.ASKING, Stage.SUPPRESSED})
+_REOPENED = frozenset({Stage.GONE, Stage.HEALED})
+_MUST_WAIT = frozenset({Verdict.WAIT, Verdict.ASK})
+_MAY_WAIT = _MUST_WAIT | {Verdict.SUPPRESS}
 
 STAGE_OF: Mapping[Verdict, Stage] = {
     Verdict.ACT: Stage.ACTING,
@@ -43,7 +47,7 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
     Stage.VERIFYING: frozenset({Stage.VERIFYING, Stage.HEALED, Stage.ESCALATED}),
     **dict.fromkeys(OVER, frozenset[Stage]()),
 }
-"""Which stages may follow one."""
+"""Which stages may follow one. Only an alert that fires again opens what is over."""
 
 
 def fold(occurrence: Occurrence | None, event: AlertEvent) -> Occurrence:
@@ -92,11 +96,19 @@ def _after(occurrence: Occurrence, event: AlertEvent) -> Occurrence:
     what = event.what
     if isinstance(what, Resolved):
         return _resolved(occurrence, event)
+    if isinstance(what, Refired):
+        return _refired(occurrence, event)
     if isinstance(what, Decided):
         return _decided(occurrence, event, what)
     if isinstance(what, Granted):
         _require(occurrence, occurrence.stage is Stage.ASKING, "nobody is asked")
-        return replace(occurrence, granted=event.by, granted_until=what.until, due=event.at)
+        return replace(
+            occurrence,
+            granted=event.by,
+            granted_until=what.until,
+            agreed=what.guards,
+            due=event.at,
+        )
     if isinstance(what, Denied):
         _require(occurrence, occurrence.stage in _OPEN, "it cannot be taken over any more")
         return replace(occurrence, stage=Stage.ESCALATED, due=None, since=event.at)
@@ -108,8 +120,34 @@ def _resolved(occurrence: Occurrence, event: AlertEvent) -> Occurrence:
     """It stays where it stands: what is done about it is decided at the next look, now."""
     if occurrence.resolved_at is not None:
         return occurrence
-    due = event.at if occurrence.stage in _OPEN | {Stage.VERIFYING} else occurrence.due
+    again = occurrence.stage in _OPEN | {Stage.VERIFYING}
+    if occurrence.stage is Stage.SUPPRESSED and occurrence.due is None:
+        again = False  # suppressed for good
+    due = event.at if again else occurrence.due
     return replace(occurrence, resolved_at=event.at, due=due)
+
+
+def _refired(occurrence: Occurrence, event: AlertEvent) -> Occurrence:
+    """Not over after all. What was healed, or was gone, is decided about as if it had just come;
+    a person who has it keeps it."""
+    if occurrence.resolved_at is None:
+        return occurrence
+    if occurrence.stage not in _REOPENED:
+        return replace(occurrence, resolved_at=None, good=0)
+    return replace(
+        occurrence,
+        stage=Stage.RECEIVED,
+        received_at=event.at,
+        due=event.at,
+        resolved_at=None,
+        granted="",
+        granted_until=None,
+        agreed=(),
+        tries=0,
+        since=event.at,
+        good=0,
+        fresh=event.at,
+    )
 
 
 def _decided(occurrence: Occurrence, event: AlertEvent, what: Decided) -> Occurrence:
@@ -118,9 +156,10 @@ def _decided(occurrence: Occurrence, event: AlertEvent, what: Decided) -> Occurr
     acts = decision.verdict is Verdict.ACT
     if acts != bool(what.repair):
         raise ValueError(f"{occurrence.key}: a repair belongs to the decision to act, only to it")
-    waits = decision.verdict in (Verdict.WAIT, Verdict.ASK)
-    if waits != (decision.due is not None):
+    least, most = decision.verdict in _MUST_WAIT, decision.verdict in _MAY_WAIT
+    if not least <= (decision.due is not None) <= most:
         raise ValueError(f"{occurrence.key}: who waits or asks says until when, nobody else")
+    held = decision.due if decision.verdict is Verdict.SUPPRESS else None
     return replace(
         occurrence,
         stage=STAGE_OF[decision.verdict],
@@ -128,6 +167,7 @@ def _decided(occurrence: Occurrence, event: AlertEvent, what: Decided) -> Occurr
         due=decision.due,
         repair=what.repair or occurrence.repair,
         tries=occurrence.tries + acts,
+        fresh=held or occurrence.fresh,
         since=_since(occurrence, STAGE_OF[decision.verdict], event),
     )
 
@@ -142,7 +182,14 @@ def _moved(occurrence: Occurrence, event: AlertEvent, what: Moved) -> Occurrence
     if waits != (what.due is not None):
         raise ValueError(f"{occurrence.key}: who waits says until when, nobody else")
     since = _since(occurrence, what.stage, event)
-    return replace(occurrence, stage=what.stage, due=what.due, since=since, good=what.good)
+    return replace(
+        occurrence,
+        stage=what.stage,
+        due=what.due,
+        since=since,
+        good=what.good,
+        tries=occurrence.tries - what.free,
+    )
 
 
 def _since(occurrence: Occurrence, stage: Stage, event: AlertEvent) -> datetime | None:

@@ -25,6 +25,7 @@ _OWN = ("by", "at")  # keys of a journal body that are not the event's data
 ALERTS: Mapping[str, type[e.Happening]] = {
     "arrived": e.Arrived,
     "resolved": e.Resolved,
+    "refired": e.Refired,
     "decided": e.Decided,
     "granted": e.Granted,
     "denied": e.Denied,
@@ -59,17 +60,18 @@ def body_of(event: e.AlertEvent | e.RepairEvent) -> dict[str, object]:
 
 def alert_event(key: str, kind: str, at: datetime, body: Mapping[str, object]) -> e.AlertEvent:
     """The event that an entry tells of; ``key`` is the entry's run. Raises ValueError."""
-    what: Any = _read(ALERTS, kind.removeprefix(ALERT), body)
-    return e.AlertEvent(key=key, at=_at(body, at), by=_by(body), what=what)
+    what: Any = happening_of(ALERTS, kind.removeprefix(ALERT), body)
+    return e.AlertEvent(key=key, at=said_at(body, at), by=said_by(body), what=what)
 
 
 def repair_event(ident: str, kind: str, at: datetime, body: Mapping[str, object]) -> e.RepairEvent:
     """The event that an entry tells of; ``ident`` is the entry's run. Raises ValueError."""
-    what: Any = _read(REPAIRS, kind.removeprefix(REPAIR), body)
-    return e.RepairEvent(id=ident, at=_at(body, at), by=_by(body), what=what)
+    what: Any = happening_of(REPAIRS, kind.removeprefix(REPAIR), body)
+    return e.RepairEvent(id=ident, at=said_at(body, at), by=said_by(body), what=what)
 
 
-def _read(kinds: Mapping[str, Any], word: str, body: Mapping[str, object]) -> object:
+def happening_of(kinds: Mapping[str, Any], word: str, body: Mapping[str, object]) -> object:
+    """What happened, by its word among ``kinds``. Raises ValueError."""
     happening = kinds.get(word)
     if happening is None:
         raise ValueError(f"{word!r} is nothing that happens there")
@@ -77,10 +79,12 @@ def _read(kinds: Mapping[str, Any], word: str, body: Mapping[str, object]) -> ob
     return typed_record(happening, data, word)
 
 
-def _at(body: Mapping[str, object], at: datetime) -> datetime:
+def said_at(body: Mapping[str, object], at: datetime) -> datetime:
+    """When it happened; ``at`` is the entry's own time."""
     moment = body.get("at")
     return at if moment is None else moment_of(moment, "at")
 
 
-def _by(body: Mapping[str, object]) -> str:
+def said_by(body: Mapping[str, object]) -> str:
+    """Who told it."""
     return str(typed_value(str, body.get("by", ""), "by"))

@@ -27,7 +27,7 @@ class Stage(StrEnum):
     VERIFYING = "verifying"  # repaired; the alert's own expression is asked until ``due``
     HEALED = "healed"  # repaired and verified
     OBSERVED = "observed"  # mode observe: it would have been repaired
-    SUPPRESSED = "suppressed"  # a guard says: nothing is to be done about this one
+    SUPPRESSED = "suppressed"  # a guard says: nothing for now; looked at again at ``due``
     REFUSED = "refused"  # no rule, no host, not ours
     ESCALATED = "escalated"  # a person has to do it
     GONE = "gone"  # it was over before anything was done
@@ -37,7 +37,6 @@ OVER = frozenset(
     {
         Stage.HEALED,
         Stage.OBSERVED,
-        Stage.SUPPRESSED,
         Stage.REFUSED,
         Stage.ESCALATED,
         Stage.GONE,
@@ -53,7 +52,7 @@ class Verdict(StrEnum):
     ASK = "ask"  # a person is asked first
     WAIT = "wait"  # not now; decided again at ``due``
     OBSERVE = "observe"  # say what would have been done
-    SUPPRESS = "suppress"  # nothing: a guard is against it
+    SUPPRESS = "suppress"  # nothing for now: its store, or a maintenance, is the reason
     REFUSE = "refuse"  # nothing: it is not ours
     ESCALATE = "escalate"  # nothing by machine: a person is called
     DROP = "drop"  # nothing: the alert is over
@@ -72,7 +71,8 @@ class Reason:
 class Decision:
     """What was decided about one occurrence, and every reason for it; the first one weighs most.
 
-    ``due`` is when to decide again (WAIT) or when a question runs out (ASK). ``options`` are the
+    ``due`` is when to decide again (WAIT, SUPPRESS; a SUPPRESS without it is for good) or when a
+    question runs out (ASK). ``options`` are the
     action's, as the rule makes them of the alert; ``incident`` groups what is told to people once
     ("store:000101", "storm:PosDown"), "" for an incident of its own.
     """
@@ -96,6 +96,8 @@ class Occurrence:
     is over. ``granted`` is who said yes to a repair, "" for nobody; it counts until
     ``granted_until``. ``repair`` is the id of the last repair, ``tries`` how many there were.
     ``since`` is when it came to its stage; ``good`` how often in a row it was quiet, VERIFYING.
+    ``agreed`` are the guards whose questions that yes answers. Until ``fresh`` it was held back, or
+    over: it is as fresh as if it had begun then.
     """
 
     key: str
@@ -112,6 +114,8 @@ class Occurrence:
     tries: int = 0
     since: datetime | None = None
     good: int = 0
+    agreed: tuple[str, ...] = ()
+    fresh: datetime | None = None
 
 
 class RepairState(StrEnum):

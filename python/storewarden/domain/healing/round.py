@@ -98,7 +98,7 @@ def budget_objections(look: Look) -> list[Objection]:
 
 def blocks(look: Look, objection: Objection) -> bool:
     """Whether it counts; a question that a person answered with yes does not."""
-    return not (objection.verdict is Verdict.ASK and look.granted)
+    return not (objection.verdict is Verdict.ASK and look.agrees(objection.reason.guard))
 
 
 def weigh_redundancy(looks: Iterable[Look], tally: Tally) -> None:
@@ -110,7 +110,8 @@ def weigh_redundancy(looks: Iterable[Look], tally: Tally) -> None:
         for look in looks
         if look.action.disruptive and look.host not in world.busy and look.host not in tally.at_work
     ]
-    agreed = {group for look in free if look.granted for group in world.groups.get(look.host, ())}
+    said_yes = (look for look in free if look.agrees("redundancy"))
+    agreed = {group for look in said_yes for group in world.groups.get(look.host, ())}
     found = admit(
         [look.host for look in free],
         groups={look.host: world.groups.get(look.host, ()) for look in free},
@@ -145,12 +146,17 @@ def decision_of(look: Look, told: Sequence[Objection]) -> Decision:
 
 
 def decision_of_settled(settled: Settled, tally: Tally) -> Decision:
-    """What follows when no guard had to be asked."""
+    """What follows when no guard had to be asked. What is over keeps the rule, host and incident
+    that it had: it counts for storms and store faults all the same."""
+    before = settled.occurrence.decision
+    kept = before if settled.objection.verdict is Verdict.DROP else None
     return Decision(
         verdict=settled.objection.verdict,
         at=tally.now,
-        rule=settled.rule,
-        action=settled.action,
+        rule=settled.rule or (kept.rule if kept else ""),
+        action=settled.action or (kept.action if kept else ""),
+        hosts=kept.hosts if kept else (),
+        incident=kept.incident if kept else "",
         reasons=(settled.objection.reason,),
         due=settled.objection.due,
     )

@@ -19,7 +19,7 @@ from storewarden.domain.healing.action import HealAction
 from storewarden.domain.healing.history import History
 from storewarden.domain.healing.record import Repair
 from storewarden.domain.healing.rule import Mode
-from storewarden.domain.maintenance.grounds import OperationClass
+from storewarden.domain.maintenance.grounds import Ground, OperationClass
 from storewarden.domain.maintenance.judge import WindowDecision
 from storewarden.domain.maintenance.words import refusal, said
 
@@ -67,11 +67,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowAnswer:
-    """Whether work of a class may be done on a host now; ``opens`` is when it next may."""
+    """Whether work of a class may be done on a host now; ``opens`` is when it next may.
+    ``frozen``: not because no window is open, but because of a freeze of its class."""
 
     allowed: bool
     reason: Said
     opens: datetime | None = None
+    frozen: bool = False
 
 
 type Windows = Callable[[str, OperationClass], WindowAnswer]
@@ -80,7 +82,7 @@ type Windows = Callable[[str, OperationClass], WindowAnswer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maintenance:
-    """Announced work on a host, or a silence of its alerts; ``ends`` may have passed."""
+    """Work on a host, announced or under way; ``ends`` may have passed."""
 
     why: str
     starts: datetime
@@ -92,8 +94,12 @@ class Recheck(StrEnum):
 
     FIRING = "firing"  # still on
     QUIET = "quiet"  # it knows nothing of it any more
+    NOTED = "noted"  # silenced or inhibited there: nobody is to be called
     SILENT = "silent"  # it can be asked, but did not answer
     UNASKED = "unasked"  # there is nobody to ask; its own word has to do
+
+
+_FREEZES = frozenset({Ground.BLACKOUT, Ground.HOLIDAY, Ground.CAMPAIGN, Ground.MONTH_END})
 
 
 def always_open(_host: str, _operation: OperationClass) -> WindowAnswer:
@@ -105,7 +111,8 @@ def window_answer(decision: WindowDecision, zone: tzinfo) -> WindowAnswer:
     """The answer of the maintenance room in the words of this one."""
     if not decision.allowed:
         why = Said(en=refusal(decision, zone), zh=refusal(decision, zone, "zh"))
-        return WindowAnswer(allowed=False, reason=why, opens=decision.next_start)
+        frozen = any(each.ground in _FREEZES for each in decision.reasons)
+        return WindowAnswer(allowed=False, reason=why, opens=decision.next_start, frozen=frozen)
     told = [(said(each, zone), said(each, zone, "zh")) for each in decision.reasons[:1]] or [
         ("allowed", "允许")
     ]

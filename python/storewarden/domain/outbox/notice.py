@@ -69,16 +69,27 @@ class AuditFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFacts:
+    """What an incident is about: ``name`` is its fault, ``priority`` "high", "medium" or "low"."""
+
+    name: str
+    priority: str
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What an entry alone does not tell.
 
     ``change`` is the change of the entry as it stands now, ``waiting`` the roles whose approval
-    it still needs, ``audit`` how the entry's audit came out; times are told in ``zone``.
+    it still needs, ``audit`` how the entry's audit came out, ``incident`` what its incident is
+    about; times are told in ``zone``.
     """
 
     change: Change | None = None
     waiting: tuple[str, ...] = ()
     audit: AuditFacts | None = None
+    incident: IncidentFacts | None = None
     zone: tzinfo = UTC
 
 

@@ -19,6 +19,8 @@ from storewarden.domain.outbox.drift_words import (
     judged_words,
     month_words,
 )
+from storewarden.domain.outbox.incident_lines import is_incident_entry
+from storewarden.domain.outbox.incident_words import incident_words
 from storewarden.domain.outbox.ledger_words import (
     ANCHORED,
     AUDIT_ENDED,
@@ -76,5 +78,7 @@ def _words(event: Event, context: Context) -> Words | None:
         return anchor_words(event, context)
     if is_rollout(event.kind):
         return rollout_words(event)
+    if is_incident_entry(event.kind):
+        return incident_words(event, context.incident)
     words = _PLAIN.get(event.kind)
     return words(event) if words else None

@@ -17,7 +17,7 @@ def busy(look: Look) -> Objection | None:
         who, who_zh = "another alert's repair", "另一条告警的修复"
     else:
         return None
-    until = look.held_until + look.policy.lock_wait
+    until = look.ready_at + look.policy.lock_wait
     if look.granted and look.occurrence.granted_until is not None:
         until = look.occurrence.granted_until
     en, zh = f"{look.host} is busy: {who}", f"{look.host} 正被占用：{who_zh}"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from storewarden.domain.healing.look import Look, Objection, put_off
+from storewarden.domain.healing.look import Look, Objection, put_off_again
 
 
 def runs(look: Look) -> Objection | None:
@@ -12,7 +12,7 @@ def runs(look: Look) -> Objection | None:
     if look.tally.runs < most or look.tally.joins(look.bundle):
         return None
     en, zh = f"{most} repairs are under way, no more at once", f"已有 {most} 个修复在执行，达到上限"
-    return put_off(look, "concurrency", look.now + look.policy.poll, en, zh)
+    return put_off_again(look, "concurrency", en, zh)
 
 
 def stores(look: Look) -> Objection | None:
@@ -25,4 +25,4 @@ def stores(look: Look) -> Objection | None:
         return None
     en = f"repairs disturb {len(taken)} stores already, at most {most}"
     zh = f"已有 {len(taken)} 家门店受修复影响，上限 {most} 家"
-    return put_off(look, "concurrency", look.now + look.policy.poll, en, zh)
+    return put_off_again(look, "concurrency", en, zh)

@@ -11,22 +11,20 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
-from storewarden.domain.healing.look import Look, Objection, put_off
-from storewarden.domain.healing.record import Reason, Verdict
+from storewarden.domain.healing.look import Look, Objection, put_off, suppress
 
 
 def maintenance(look: Look) -> Objection | None:
-    """SUPPRESS within a maintenance, WAIT in its grace and ramp."""
+    """SUPPRESS within a maintenance until its turn afterwards, WAIT in its grace and ramp."""
     found = look.world.maintenance.get(look.host)
     if found is None or look.now < found.starts:
         return None
+    turn = found.ends + look.policy.grace + _turn(look)
     if look.now < found.ends:
         until, until_zh = look.clock(found.ends), look.clock(found.ends, "zh")
         en = f"{look.host} is in maintenance until {until}: {found.why}"
         zh = f"{look.host} 维护中，至 {until_zh}：{found.why}"
-        reason = Reason(guard="maintenance", en=en, zh=zh)
-        return Objection(verdict=Verdict.SUPPRESS, reason=reason)
-    turn = found.ends + look.policy.grace + _turn(look)
+        return suppress(look, "maintenance", (en, zh), due=turn)
     if look.now >= turn:
         return None
     ended = f"the maintenance of {look.host} has just ended ({found.why})"

@@ -6,7 +6,7 @@ The answer is that of the capacity room, whose budgets rollouts live by as well.
 
 from __future__ import annotations
 
-from storewarden.domain.healing.look import Look, Objection, ask, put_off
+from storewarden.domain.healing.look import Look, Objection, ask, put_off_again
 
 
 def redundancy(look: Look) -> Objection | None:
@@ -20,4 +20,4 @@ def redundancy(look: Look) -> Objection | None:
         )
     en = f"{look.host} has to stay: {found.reason}"
     zh = f"{look.host} 须保留：{found.reason_zh}"
-    return put_off(look, "redundancy", look.now + look.policy.poll, en, zh)
+    return put_off_again(look, "redundancy", en, zh)

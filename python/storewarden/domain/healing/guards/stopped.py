@@ -15,8 +15,11 @@ def kill_switch(look: Look) -> Objection | None:
 
 
 def frozen(look: Look) -> Objection | None:
-    """ESCALATE in a freeze, in which nothing at all may be done."""
+    """ESCALATE in a freeze of everything, or of the operation's class."""
     found = look.world.frozen
+    if found is None:
+        answer = look.world.windows(look.host, look.operation)
+        found = answer.reason if answer.frozen and not answer.allowed else None
     if found is None:
         return None
     return escalate("freeze", f"freeze: {found.en}", f"冻结期：{found.zh}")

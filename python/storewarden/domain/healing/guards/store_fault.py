@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When half of a store is broken, the store is: its line, its power. Its hosts are left alone."""
+"""When half of a store is broken, the store is: its line, its power. Its hosts are left alone.
+
+They are looked at again, ever less often: when the store is back and one till is still down, that
+till is broken by itself.
+"""
 
 from __future__ import annotations
 
-from storewarden.domain.healing.look import Look, Objection
-from storewarden.domain.healing.record import Reason, Verdict
+from storewarden.domain.healing.look import Look, Objection, suppress
 
 
 def store_fault(look: Look) -> Objection | None:
@@ -21,8 +24,7 @@ def store_fault(look: Look) -> Objection | None:
         return None
     en = f"store {store}: {broken} of {size} hosts have alerts at once, so the store is at fault"
     zh = f"门店 {store}：{size} 台主机中 {broken} 台同时告警，判定为门店级故障"
-    return Objection(
-        verdict=Verdict.SUPPRESS,
-        reason=Reason(guard="store-fault", en=en, zh=zh),
-        incident=f"store:{store}",
-    )
+    if not fault:
+        en = f"store {store} is at fault still: half of its {size} hosts have been held back"
+        zh = f"门店 {store} 的门店级故障仍在持续：{size} 台主机中半数以上已被抑制"
+    return suppress(look, "store-fault", (en, zh), incident=f"store:{store}")

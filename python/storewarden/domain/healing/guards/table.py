@@ -48,7 +48,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(ask=store_fault, en="is the whole store at fault", zh="是否为门店级故障"),
     Guard(ask=mode.observed, en="may it do more than observe", zh="是否仅允许观察"),
     Guard(ask=stopped.kill_switch, en="kill switch", zh="总开关"),
-    Guard(ask=stopped.frozen, en="freeze", zh="冻结期"),
+    Guard(ask=stopped.frozen, en="freeze", zh="冻结期", dear=True),
     Guard(ask=stopped.paused, en="is rule, action or source paused", zh="规则、动作或来源是否暂停"),
     Guard(ask=standing_change, en="is there a standing change", zh="是否有有效的标准变更"),
     Guard(ask=staleness, en="is the alert fresh", zh="告警是否仍然新鲜"),

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A play that is forked from a warm supervisor instead of being executed by ansible-runner.
+
+ansible-runner still makes the command; what it would do then is done here, step by step the same:
+a terminal of its own that nobody uses, SIGHUP and SIGINT ignored, a bare environment, the working
+directory, the leases (``lease``), no descriptor but its own. Only then does it become
+ansible-playbook, which is in its memory already.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from storewarden.adapters.ansible import lease, preloaded, shown
+from storewarden.adapters.ansible.play import configured
+from storewarden.adapters.ansible.rundir import Request, RunDir
+
+_BROKEN = 250  # ansible-playbook's own status for a fault of its own
+_TERMINAL = frozenset({0, 1, 2})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recipe:
+    """What ansible-runner worked out for the play."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+
+
+class WarmPlay:
+    """One play below this supervisor; the same to its supervisor as ``play.Play``.
+
+    ``kept`` are the descriptors that belong to what was loaded: Ansible's own log, if it has one.
+    """
+
+    def __init__(self, run: RunDir, request: Request, kept: frozenset[int]) -> None:
+        self.rc: int | None = None
+        self.trouble: BaseException | None = None
+        self._run = run
+        self._request = request
+        self._kept = kept
+        self._pid = 0
+        self._handle = -1
+        self._ended = True  # not begun is over as well
+
+    def start(self) -> None:
+        """Fork it; what cannot be prepared is told as ``trouble``."""
+        try:
+            config = configured(self._run, self._request)
+        except Exception as error:  # noqa: BLE001 - handed to the supervisor, which reports it
+            self.trouble = error
+            return
+        recipe = _Recipe(
+            command=tuple(config.command), environment=config.env, directory=config.cwd
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A TERM for the child must not be taken for one for its supervisor, whose handler it has.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        # The terminal's other end stays open as long as we live, as pexpect keeps it.
+        self._pid, _terminal = pty.fork()
+        if self._pid == 0:
+            raise SystemExit(self._become(recipe))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        self._handle = os.pidfd_open(self._pid)
+        self._ended = False
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        self.join(0)
+        return not self._ended
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, for at most so many seconds."""
+        if self._ended:
+            return
+        waiting = select.poll()
+        waiting.register(self._handle, select.POLLIN)
+        if not waiting.poll(timeout * 1000):
+            return
+        _pid, status = os.waitpid(self._pid, 0)
+        os.close(self._handle)
+        self._ended = True
+        if os.WIFEXITED(status):  # else a signal ended it: no status, as with ansible-runner
+            self.rc = os.WEXITSTATUS(status)
+
+    def _become(self, recipe: _Recipe) -> int:
+        """In the child, which must never get back into the supervisor's work."""
+        try:
+            return self._played(recipe)
+        except Exception:  # noqa: BLE001 - the last line of defence of a process of its own
+            traceback.print_exc()
+            return _BROKEN
+
+    def _played(self, recipe: _Recipe) -> int:
+        shown.mark(self._request.run_id)  # first: from here on it can be found
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        os.environ.clear()
+        os.environ.update(recipe.environment)
+        os.chdir(recipe.directory)
+        tempfile.tempdir = None  # TMPDIR is another one now
+        _close_all_but(self._kept | _TERMINAL)
+        command = lease.taken(self._run, recipe.command)
+        if not command:
+            return lease.NOTHING_FREE
+        shown.call([sys.executable, *command])
+        sys.argv = list(command)
+        preloaded.renew()
+        return preloaded.play(command)
+
+
+def _close_all_but(kept: frozenset[int]) -> None:
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are enough
+        handle = int(name)
+        if handle not in kept:
+            try:
+                os.close(handle)
+            except OSError:  # the listing's own
+                continue

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The warm process: everything a run has to load is loaded, and nothing has begun.
+
+It waits for the controller at the other end of a socket, and forks one child per run. The child
+becomes what a cold start makes: the run's supervisor (``supervisor``) in a session of its own, with
+the run's lock and log and nothing else of ours, and that forks the play. So two seconds of reading
+Python files are left out and nothing else: no connection, no variable, no secret and no state of
+Ansible is shared, because this process never runs a play.
+
+A start happens once or not at all. The child first says that it is there; only when the controller
+answers does it begin. A controller that heard nothing starts the run the cold way, and the child,
+which hears nothing either, ends.
+
+What was loaded may have changed on disk since. Before each fork every file that it came from is
+looked at; after a change this process ends, and the run starts cold.
+
+It ends with its controller: the socket closes, whatever the controller died of. Its children are
+processes of their own by then.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from storewarden.adapters.ansible import environment, preloaded, shown, supervisor
+from storewarden.adapters.ansible.play import Play, places_of, shared_environment
+from storewarden.adapters.ansible.processes import MARKER
+from storewarden.adapters.ansible.rundir import Request, RunDir
+from storewarden.adapters.ansible.warm_play import WarmPlay
+
+READY, GO = b"r", b"g"
+NAME = "storewarden.adapters.ansible.warm_process"
+REQUEST_LIMIT = 64 << 10  # bytes of one request; it holds a path and a bare environment
+_FILES = 3  # descriptors that come with it: lock, log, the run's own end of the talk
+
+type _Seen = Mapping[str, tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One run to be started, in the child that is to become its supervisor."""
+
+    run: RunDir
+    environment: Mapping[str, str]
+    link: socket.socket
+    lock: int
+    log: int
+
+
+def _look(path: str) -> tuple[int, int, int]:
+    """What tells a file from another one of the same name; zeros when there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - hundreds of files before every run
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _sources() -> Iterable[str]:
+    """Every file that this process has in its memory, and the settings that it has read."""
+    modules = [getattr(each, "__file__", None) for each in list(sys.modules.values())]
+    yield from (path for path in modules if path)
+    yield from preloaded.looked_at()
+
+
+class _Files:
+    """The files that were there when everything had been loaded."""
+
+    def __init__(self, playbook: str) -> None:
+        self._seen: _Seen = {path: _look(path) for path in (*_sources(), playbook)}
+
+    def changed(self) -> bool:
+        """Whether any of them is another one by now."""
+        return any(_look(path) != found for path, found in self._seen.items())
+
+
+def _open_files() -> frozenset[int]:
+    """Descriptors that are open; the one that lists them is gone when this returns."""
+    names = os.listdir("/proc/self/fd")  # noqa: PTH208 - names are enough
+    return frozenset(int(name) for name in names if Path(f"/proc/self/fd/{name}").exists())
+
+
+class Warm:
+    """The loop. ``serve`` returns an order in each child, and None in the process itself."""
+
+    def __init__(self, control: socket.socket, playbook: str) -> None:
+        self._control = control
+        self._files = _Files(playbook)
+
+    def serve(self) -> Order | None:
+        """Fork for every order; ends with the controller, or when what was loaded is stale."""
+        self._control.send(READY)
+        while True:
+            data, files, _flags, _sender = socket.recv_fds(self._control, REQUEST_LIMIT, _FILES)
+            if len(files) != _FILES or self._files.changed():
+                return None  # the controller's end, or stale: both ends of the talk close with us
+            if os.fork() == 0:
+                self._control.close()
+                return _order(data, files)
+            for handle in files:
+                os.close(handle)
+
+
+def _order(data: bytes, files: list[int]) -> Order:
+    found = json.loads(data)
+    lock, log, link = files
+    return Order(
+        run=RunDir(Path(str(found["run"]))),
+        environment=cast("Mapping[str, str]", found["environment"]),
+        link=socket.socket(fileno=link),
+        lock=lock,
+        log=log,
+    )
+
+
+def _agreed(order: Order) -> bool:
+    """Whether the controller leaves the run to us. It may have gone, or grown tired of waiting."""
+    try:
+        order.link.send(READY)
+        return order.link.recv(1) == GO
+    except OSError:
+        return False
+    finally:
+        order.link.close()
+
+
+def _alone(order: Order) -> None:
+    """What ``subprocess`` gives a cold supervisor: session, directory, files, environment."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    for source, target in ((null, 0), (order.log, 1), (order.log, 2)):
+        os.dup2(source, target)
+    os.close(null)
+    os.close(order.log)
+    os.chdir(order.run.path)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    tempfile.tempdir = None  # the warm process may have asked for its own
+    shown.call([sys.executable, "-P", "-m", supervisor.__name__, str(order.run.path)])
+
+
+def _supervise(order: Order, shared: Mapping[str, str], kept: frozenset[int]) -> int:
+    if not _agreed(order):
+        return 0
+    _alone(order)
+
+    def play(run: RunDir, request: Request) -> supervisor.Watched:
+        if shared_environment(places_of(request)) == shared:
+            return WarmPlay(run, request, kept)
+        return Play(run, request)  # other settings than ours: Ansible must read them anew
+
+    return supervisor.main([str(order.run.path)], play)
+
+
+def _same_python(tool: str) -> bool:
+    """Whether a script is run by this very Python: only then are its modules ours."""
+    try:
+        first = Path(tool).read_bytes().partition(b"\n")[0]
+    except OSError:
+        return False
+    interpreter = Path(os.fsdecode(first.removeprefix(b"#!").split(b" ")[0]))
+    return first.startswith(b"#!") and interpreter.parent == environment.bin_directory()
+
+
+def _settings(control: socket.socket) -> dict[str, str]:
+    """What the plays of the site share, as a supervisor works it out; the first word we hear."""
+    given = json.loads(control.recv(REQUEST_LIMIT))
+    places = environment.PlayPlaces(**{**given, "collections": tuple(given["collections"])})
+    del os.environ[MARKER]  # it did its work: it is where others see it
+    return shared_environment(places)
+
+
+def main(argv: list[str]) -> int:
+    """``warm_process DESCRIPTOR FILLER``: the control socket; the filler is room for a name."""
+    control = socket.socket(fileno=int(argv[0]))
+    control.set_inheritable(False)
+    if not shown.can_be_marked():
+        return 1
+    shared = _settings(control)
+    playbook = environment.tool("ansible-playbook", shared)
+    if not _same_python(playbook):
+        return 1
+    os.environ.update(shared)
+    preloaded.load()
+    gc.collect()
+    gc.freeze()  # what is never looked at again is never written to, and stays shared
+    kept = _open_files() - {control.fileno()}
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: nobody asks how they ended
+    shown.call([sys.executable, "-P", "-m", NAME])
+    order = Warm(control, playbook).serve()
+    return 0 if order is None else _supervise(order, shared, kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

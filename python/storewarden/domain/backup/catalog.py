@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the catalog knows: runs, sets, copies, drills and proposed deletions.
+
+A run is never changed: it says what was tried and what came of it. A set is what a good run left
+behind; it may build upon a parent, and it is worth no more than the worst of its chain. A copy is a
+set in one place, in one medium, under one set of credentials that may delete it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from storewarden.domain.backup.policy import Level, SetKind
+
+
+class RunEnd(StrEnum):
+    """How a run came out."""
+
+    DONE = "done"  # the tool says that it worked; what it is worth is the level's to say
+    FAILED = "failed"  # it did not
+    BUSY = "busy"  # somebody else works on the same target: no failure
+    AUTH = "auth"  # credentials were refused: not tried again by itself
+    INTERRUPTED = "interrupted"  # it was killed, or its host went away in the middle
+    NO_SPACE = "no-space"  # not begun, or given up, for lack of room
+    REJECTED = "rejected"  # what came back is no backup (an error text, far too small)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is backed up: one policy on one host."""
+
+    host: str
+    policy: str
+
+    @property
+    def name(self) -> str:
+        """ "s000101-pos01/pos-database"."""
+        return f"{self.host}/{self.policy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One try. ``set`` is the set it left, "" for none."""
+
+    id: str
+    target: Target
+    kind: SetKind
+    began: datetime
+    ended: datetime | None = None
+    end: RunEnd | None = None
+    reason: str = ""
+    set: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where copies lie. ``credentials`` names who may delete there: two places that the same
+    credentials empty are one. ``point`` is latitude and longitude in degrees."""
+
+    name: str
+    medium: str
+    credentials: str
+    point: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One set in one place. ``level`` was seen at ``verified``."""
+
+    set: str
+    location: str
+    made: datetime
+    level: Level = Level.CLAIMED
+    verified: datetime | None = None
+    immutable_until: datetime | None = None
+    damaged: str = ""
+    deleted: datetime | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether anything can be restored from it, as far as is known."""
+        return not self.damaged and self.deleted is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSet:
+    """One set. ``received`` is when the catalog heard of it, which is what retention goes by: the
+    client's own clock (``taken``) may be wrong, or somebody's who wants old sets gone."""
+
+    id: str
+    target: Target
+    kind: SetKind
+    taken: datetime
+    received: datetime
+    size: int
+    parent: str = ""
+    manifest: str = ""
+    copies: tuple[Copy, ...] = ()
+    hold: bool = False
+    expired: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillRecord:
+    """One rehearsal of a restore. ``rto`` and ``rpo`` were measured; None when it failed first."""
+
+    id: str
+    target: Target
+    set: str
+    location: str
+    began: datetime
+    passed: bool
+    reason: str = ""
+    level: Level = Level.CLAIMED
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A set with everything it builds upon, the full one first. ``missing`` is a parent that the
+    catalog does not have, or that has no usable copy."""
+
+    sets: tuple[BackupSet, ...]
+    missing: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be restored, as far as is known."""
+        return not self.missing
+
+    @property
+    def level(self) -> Level:
+        """A chain is as good as its worst member."""
+        if not self.complete:
+            return Level.CLAIMED
+        return min((level_of(each) for each in self.sets), default=Level.CLAIMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What is known of some targets at one moment."""
+
+    runs: tuple[Run, ...] = ()
+    sets: tuple[BackupSet, ...] = ()
+    drills: tuple[DrillRecord, ...] = ()
+    locations: Mapping[str, Location] = field(default_factory=dict)
+
+
+def level_of(backup: BackupSet) -> Level:
+    """The best level of a usable copy."""
+    return max((each.level for each in backup.copies if each.usable), default=Level.CLAIMED)
+
+
+def chain_of(backup: BackupSet, sets: Mapping[str, BackupSet]) -> Chain:
+    """The chain that ends in ``backup``; circles count as missing."""
+    found, seen = [backup], {backup.id}
+    if not _there(backup):
+        return Chain(sets=(backup,), missing=backup.id)
+    while found[0].parent:
+        parent = sets.get(found[0].parent)
+        if parent is None or parent.id in seen or not _there(parent):
+            return Chain(sets=tuple(found), missing=found[0].parent)
+        seen.add(parent.id)
+        found.insert(0, parent)
+    if found[0].kind is not SetKind.FULL:
+        return Chain(sets=tuple(found), missing="a full set")
+    return Chain(sets=tuple(found))
+
+
+def dependants(ident: str, sets: Iterable[BackupSet]) -> tuple[str, ...]:
+    """Every set that builds upon this one, directly or not, in the order of reception."""
+    known = sorted(sets, key=lambda each: (each.received, each.id))
+    found = {ident}
+    told = []
+    grew = True
+    while grew:
+        grew = False
+        for each in known:
+            if each.parent in found and each.id not in found:
+                found.add(each.id)
+                told.append(each.id)
+                grew = True
+    return tuple(told)
+
+
+def _there(backup: BackupSet) -> bool:
+    return any(each.usable for each in backup.copies)

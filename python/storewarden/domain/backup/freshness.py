@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether each target is backed up: the estate and its policies against the catalog.
+
+The question begins with what should be there, never with what is: a host that was never backed up
+has no row in any catalog. A run that begins clears nothing; only a good set does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from storewarden.domain.backup.catalog import BackupSet, Catalog, Run, RunEnd, Target, chain_of
+from storewarden.domain.backup.policy import Level, Policy
+from storewarden.domain.backup.proof import proof_of
+from storewarden.domain.backup.schedule import longest_gap
+
+_GRACE = timedelta(hours=6)
+"""How much later than its period a set may be: the window of a night, and its splay. Chosen."""
+
+
+class Coverage(StrEnum):
+    """How one target stands, the worst first."""
+
+    NEVER = "never"  # there is no set at all
+    CHAIN_BROKEN = "chain-broken"  # the newest set builds upon one that is gone or damaged
+    FAILED = "failed"  # the last run that ended did not leave a set
+    LATE = "late"  # the newest set is older than its schedule allows
+    UNVERIFIED = "unverified"  # nothing was read again within its time
+    COPY_SHORT = "copy-short"  # fewer copies, or in fewer places, than wanted
+    DRILL_OVERDUE = "drill-overdue"  # no restore was rehearsed within its time
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one target stands. ``also`` are the lesser faults; ``since`` is when the first of them
+    began, as far as the catalog tells."""
+
+    target: Target
+    coverage: Coverage
+    en: str
+    zh: str
+    also: tuple[Coverage, ...] = ()
+    newest: datetime | None = None
+    level: Level = Level.CLAIMED
+
+
+type _Found = tuple[Coverage, str, str]
+
+
+def standing_of(target: Target, policy: Policy, catalog: Catalog, now: datetime) -> Standing:
+    """How a target stands; ``catalog`` holds what is known of this target."""
+    sets = {each.id: each for each in catalog.sets if each.expired is None}
+    newest = max(sets.values(), key=lambda each: (each.received, each.id), default=None)
+    if newest is None:
+        en, zh = _never(catalog)
+        return Standing(target=target, coverage=Coverage.NEVER, en=en, zh=zh)
+    found = sorted(_faults(newest, sets, policy, catalog, now), key=lambda each: _RANK[each[0]])
+    chain = chain_of(newest, sets)
+    first = (
+        found[0] if found else (Coverage.OK, "fresh, verified, copied", "最新、已验证、副本齐全")
+    )
+    return Standing(
+        target=target,
+        coverage=first[0],
+        en=first[1],
+        zh=first[2],
+        also=tuple(dict.fromkeys(each[0] for each in found[1:])),
+        newest=newest.received,
+        level=chain.level,
+    )
+
+
+_FINE = (Coverage.OK, "fresh, verified, copied", "最新、已验证、副本齐全")
+_RANK = {each: place for place, each in enumerate(Coverage)}
+
+
+def _never(catalog: Catalog) -> tuple[str, str]:
+    ended = [each for each in catalog.runs if each.ended is not None]
+    if not ended:
+        return "it was never backed up", "从未备份"
+    last = max(ended, key=_ended)
+    return (
+        f"no run left a set; the last one: {last.reason}",
+        f"没有成功的备份；最近一次：{last.reason}",
+    )
+
+
+def _faults(
+    newest: BackupSet,
+    sets: Mapping[str, BackupSet],
+    policy: Policy,
+    catalog: Catalog,
+    now: datetime,
+) -> list[_Found]:
+    chain = chain_of(newest, sets)
+    found: list[_Found] = []
+    if not chain.complete:
+        found.append(
+            (
+                Coverage.CHAIN_BROKEN,
+                f"set {newest.id} needs {chain.missing}, which is not there",
+                f"备份集 {newest.id} 依赖的 {chain.missing} 不存在",
+            )
+        )
+    found += _failed(catalog, newest)
+    found += _late(newest, policy, now)
+    found += _unverified(sets, policy, now)
+    found += _short(newest, policy, catalog, now)
+    found += _overdue(policy, catalog, now)
+    return found
+
+
+def _failed(catalog: Catalog, newest: BackupSet) -> list[_Found]:
+    """The last run that ended: busy is no failure, and one that is under way says nothing."""
+    ended = [
+        each for each in catalog.runs if each.ended is not None and each.end is not RunEnd.BUSY
+    ]
+    last = max(ended, key=_ended, default=None)
+    if last is None or last.end is RunEnd.DONE or _ended(last)[0] <= newest.received:
+        return []
+    return [
+        (
+            Coverage.FAILED,
+            f"the run of {_day(last.began)} failed: {last.reason}",
+            f"{_day(last.began)} 的备份失败：{last.reason}",
+        )
+    ]
+
+
+def _late(newest: BackupSet, policy: Policy, now: datetime) -> list[_Found]:
+    step = longest_gap(policy.schedule)
+    if step is None:
+        return []
+    age = now - newest.received
+    if age <= step.period + _GRACE:
+        return []
+    hours = int(age.total_seconds()) // 3600
+    every = int(step.period.total_seconds()) // 3600
+    return [
+        (
+            Coverage.LATE,
+            f"the newest set is {hours} h old, one is due every {every} h",
+            f"最新备份已有 {hours} 小时，应每 {every} 小时一次",
+        )
+    ]
+
+
+def _unverified(sets: Mapping[str, BackupSet], policy: Policy, now: datetime) -> list[_Found]:
+    """Each level on its own time: somebody has to have looked at some set within it."""
+    found: list[_Found] = []
+    copies = [copy for each in sets.values() for copy in each.copies if copy.usable]
+    oldest = min((each.received for each in sets.values()), default=now)
+    for wanted in policy.verify:
+        seen = [each.verified for each in copies if each.level >= wanted.level and each.verified]
+        since = max(seen, default=oldest)
+        if now - since > wanted.every + _GRACE:
+            days = (now - since).days
+            found.append(
+                (
+                    Coverage.UNVERIFIED,
+                    f"level {wanted.level.value} was last seen {days} days ago",
+                    f"{wanted.level.value} 级验证距今 {days} 天",
+                )
+            )
+    return found
+
+
+def _short(newest: BackupSet, policy: Policy, catalog: Catalog, now: datetime) -> list[_Found]:
+    there = {each.location for each in newest.copies if each.usable}
+    missing = [each.location for each in policy.copies if each.location not in there]
+    # The copies of the last set may still be under way; they have until the next one is due.
+    step = longest_gap(policy.schedule)
+    if missing and step is not None and now - newest.received > step.period:
+        return [
+            (
+                Coverage.COPY_SHORT,
+                f"no copy of {newest.id} in {', '.join(missing)}",
+                f"{newest.id} 在 {'、'.join(missing)} 没有副本",
+            )
+        ]
+    proof = proof_of(newest, catalog.locations, now, within=_longest(policy))
+    if len(policy.copies) >= proof.wanted and not proof.holds and not missing:
+        failing = proof.failing[0]
+        return [(Coverage.COPY_SHORT, failing.en, failing.zh)]
+    return []
+
+
+def _overdue(policy: Policy, catalog: Catalog, now: datetime) -> list[_Found]:
+    if policy.drill is None or policy.drill.sample < _WHOLE:
+        return []  # a sampled drill is due for the policy, not for each host
+    passed = [each.began for each in catalog.drills if each.passed]
+    first = min((each.received for each in catalog.sets), default=now)
+    since = max(passed, default=first)
+    if now - since <= policy.drill.every:
+        return []
+    days = (now - since).days
+    return [
+        (
+            Coverage.DRILL_OVERDUE,
+            f"no restore has passed for {days} days",
+            f"已有 {days} 天没有成功的恢复演练",
+        )
+    ]
+
+
+_WHOLE = 100
+
+
+def _longest(policy: Policy) -> timedelta:
+    return max((each.every for each in policy.verify), default=timedelta(days=31)) + _GRACE
+
+
+def _ended(run: Run) -> tuple[datetime, str]:
+    return run.ended or run.began, run.id
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M")

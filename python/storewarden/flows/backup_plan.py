@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One night's backups of an estate: which policy binds which host, what is due, and when.
+
+A host may be bound by several policies (its files, its database). One that no policy binds is
+named: nobody has said that it needs no backup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+
+from storewarden.domain.backup.night import Hub, Night, Wanted, plan_night
+from storewarden.domain.backup.policy import BackupTier, Policy, SetKind, Step
+from storewarden.domain.backup.schedule import due_set, through_the_day
+from storewarden.domain.estate.device import Device
+from storewarden.domain.estate.hours import OpeningHours
+from storewarden.domain.maintenance.interval import Interval, difference
+from storewarden.domain.maintenance.opening import open_intervals
+from storewarden.domain.maintenance.wallclock import earliest, latest
+
+_AFTER_CLOSING = frozenset({BackupTier.POS_DATABASE})  # guide 1.6.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """What the network carries: ``hub_of`` region -> hub, ``line`` KiB/s of a store's line for
+    policies that say nothing, 0 for no limit."""
+
+    hubs: Mapping[str, Hub] = field(default_factory=dict)
+    hub_of: Mapping[str, str] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanParts:
+    """What planning needs. ``groups`` are inventory groups of a host, ``zone`` that of a device;
+    ``chain`` says whether host and policy have a usable full set."""
+
+    devices: Sequence[Device]
+    policies: Sequence[Policy]
+    groups: Callable[[str], Collection[str]]
+    zone: Callable[[Device], tzinfo]
+    lines: Lines = field(default_factory=Lines)
+    chain: Callable[[str, str], bool] = lambda _host, _policy: True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipping:
+    """What does not wait for the night: a log, every so many hours."""
+
+    host: str
+    policy: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupPlan:
+    """A night. ``unbound`` are hosts without any policy, ``closed`` (host, policy) pairs whose
+    store is open for the whole of the window, ``unsized`` pairs whose size nobody knows yet."""
+
+    night: date
+    plan: Night
+    shipping: tuple[Shipping, ...] = ()
+    unbound: tuple[str, ...] = ()
+    closed: tuple[tuple[str, str], ...] = ()
+    unsized: tuple[tuple[str, str], ...] = ()
+
+
+def plan_backups(parts: PlanParts, night: date) -> BackupPlan:
+    """What is taken in the night that begins on that day, each store's own day."""
+    wanted, windows = list[Wanted](), _Windows(parts.zone, night)
+    shipping = list[Shipping]()
+    unbound, closed, unsized = list[str](), list[tuple[str, str]](), list[tuple[str, str]]()
+    for device in parts.devices:
+        bound = list(_bound(parts, device))
+        if not bound:
+            unbound.append(device.name)
+        for policy in bound:
+            steps = through_the_day(policy)
+            shipping += [Shipping(host=device.name, policy=policy.id, step=each) for each in steps]
+            due = due_set(policy, night, chain=parts.chain(device.name, policy.id))
+            if due is None:
+                continue
+            window = windows.of(policy, device)
+            if window is None:
+                closed.append((device.name, policy.id))
+                continue
+            if due.kind not in policy.size:
+                unsized.append((device.name, policy.id))
+            wanted.append(_wanted(parts.lines, device, policy, window, (due.kind, due.en, due.zh)))
+    return BackupPlan(
+        night=night,
+        plan=plan_night(wanted, parts.lines.hubs),
+        shipping=tuple(shipping),
+        unbound=tuple(unbound),
+        closed=tuple(closed),
+        unsized=tuple(unsized),
+    )
+
+
+def _bound(parts: PlanParts, device: Device) -> Iterator[Policy]:
+    groups = tuple(parts.groups(device.name))
+    return (each for each in parts.policies if each.selector.fits(device, groups))
+
+
+def _wanted(
+    lines: Lines, device: Device, policy: Policy, window: Interval, due: tuple[SetKind, str, str]
+) -> Wanted:
+    kind, en, zh = due
+    return Wanted(
+        host=device.name,
+        policy=policy.id,
+        kind=kind,
+        line=device.store or device.name,
+        hub=lines.hub_of.get(device.region, ""),
+        window=window,
+        size=policy.size.get(kind, 0),
+        rate=policy.bandwidth or lines.line,
+        splay=policy.splay,
+        en=en,
+        zh=zh,
+    )
+
+
+class _Windows:
+    """The windows of one night; most stores of a chain share a few."""
+
+    def __init__(self, zone: Callable[[Device], tzinfo], night: date) -> None:
+        self._zone, self._night = zone, night
+        self._known: dict[tuple[str, tzinfo, OpeningHours | None], Interval | None] = {}
+
+    def of(self, policy: Policy, device: Device) -> Interval | None:
+        """The policy's window in a store's own time; for the tills' databases what is left of it
+        when the store has closed; None when nothing is."""
+        hours = device.hours if policy.tier in _AFTER_CLOSING else None
+        key = (policy.id, self._zone(device), hours)
+        if key not in self._known:
+            self._known[key] = _window(policy, self._night, key[1], hours)
+        return self._known[key]
+
+
+def _window(
+    policy: Policy, night: date, zone: tzinfo, hours: OpeningHours | None
+) -> Interval | None:
+    first, last = policy.window
+    ends_on = night if last > first else night + timedelta(days=1)
+    whole = Interval(
+        starts=earliest(datetime.combine(night, first), zone),
+        ends=latest(datetime.combine(ends_on, last), zone),
+    )
+    if hours is None:
+        return whole
+    left = difference((whole,), open_intervals(hours, zone, whole))
+    return max(left, key=lambda each: each.length, default=None)

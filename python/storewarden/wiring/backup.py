@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups at one site: its policies, its places, its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from storewarden.adapters.config_git import GitConfigs
+from storewarden.adapters.devices import DeviceLogin, NetmikoDevices
+from storewarden.config.backup_policy import load_policies
+from storewarden.domain.backup.device_config import Platform
+from storewarden.domain.backup.night import Hub
+from storewarden.domain.backup.policy import Method
+from storewarden.domain.errors import ConfigInvalid
+from storewarden.flows.backup_plan import BackupPlan, Lines, PlanParts, plan_backups
+from storewarden.flows.device_backup import DeviceBackupParts, DeviceResult, back_up_devices
+from storewarden.ports.devices import DeviceAccess
+from storewarden.wiring.rollout_parts import EstateSource
+from storewarden.wiring.secrets import site_secrets
+
+if TYPE_CHECKING:
+    from storewarden.config.backup import BackupConfig
+    from storewarden.domain.backup.policy import Policy
+    from storewarden.ports.secrets import Secret, Secrets
+    from storewarden.wiring.site import Site
+
+
+def policies(site: Site) -> tuple[Policy, ...]:
+    """The site's backup policies. Raises ConfigInvalid, also when the settings name none."""
+    place = site.config.backup.policies
+    if place is None:
+        raise ConfigInvalid(
+            "there are no backup policies",
+            where="backup.policies",
+            hint="name a file or a folder; docs/reference/backup-policies.md shows one",
+        )
+    return load_policies(place, site.config.backup.locations)
+
+
+def today(site: Site) -> date:
+    """The day at the site."""
+    return site.clock.now().astimezone(ZoneInfo(site.config.site.timezone)).date()
+
+
+def planned(site: Site, night: date) -> BackupPlan:
+    """What is taken in the night that begins on that day. Raises ConfigInvalid."""
+    found = policies(site)
+    estate = EstateSource(site)()
+    home = ZoneInfo(site.config.site.timezone)
+    groups = _groups(estate.inventory.groups)
+    return plan_backups(
+        PlanParts(
+            devices=estate.devices,
+            policies=found,
+            groups=lambda host: groups.get(host, ()),
+            zone=lambda device: ZoneInfo(device.tz) if device.tz else home,
+            lines=lines_of(site.config.backup),
+        ),
+        night,
+    )
+
+
+def lines_of(config: BackupConfig) -> Lines:
+    """Hubs and lines as planning needs them."""
+    hubs = {
+        name: Hub(name=name, at_once=each.at_once, bandwidth=each.kib)
+        for name, each in config.hubs.items()
+    }
+    hub_of = {region: name for name, each in config.hubs.items() for region in each.regions}
+    return Lines(hubs=hubs, hub_of=hub_of, line=config.lines.kib)
+
+
+def night_of(text: str) -> date:
+    """A day as people write it: 2026-11-22. Raises ConfigInvalid."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise ConfigInvalid(f"{text} is no day", where="--night", hint="as 2026-11-22") from None
+
+
+_PLATFORMS = {"ios": Platform.CISCO_IOS, "ce": Platform.HUAWEI_VRP, "vrp": Platform.HUAWEI_VRP}
+
+
+def accesses(site: Site, hosts: Sequence[str] = ()) -> tuple[DeviceAccess, ...]:
+    """The devices whose configuration is to be read: those that a policy of the method ``network``
+    binds, or of these the ones that are named. Raises ConfigInvalid for a name that is none."""
+    wanted = [each for each in policies(site) if each.method is Method.NETWORK]
+    estate = EstateSource(site)()
+    groups = _groups(estate.inventory.groups)
+    bound = [
+        device.name
+        for device in estate.devices
+        if any(each.selector.fits(device, groups.get(device.name, ())) for each in wanted)
+    ]
+    for name in hosts:
+        if name not in bound:
+            raise ConfigInvalid(
+                "no policy of method network binds it",
+                where=name,
+                hint="storewarden backup plan shows what binds which host",
+            )
+    variables = estate.inventory.hosts
+    return tuple(access_of(name, variables[name]) for name in bound if not hosts or name in hosts)
+
+
+def access_of(name: str, variables: Mapping[str, object]) -> DeviceAccess:
+    """How a device is reached, from its variables in the inventory."""
+    system = _text(variables, "ansible_network_os").rpartition(".")[2]
+    port = variables.get("ansible_port", 22)
+    return DeviceAccess(
+        device=name,
+        address=_text(variables, "ansible_host") or name,
+        platform=_PLATFORMS.get(system, Platform.GENERIC),
+        port=port if isinstance(port, int) else 22,
+        user=_text(variables, "ansible_user"),
+        command=_text(variables, "sw_config_command"),
+    )
+
+
+def _text(variables: Mapping[str, object], name: str) -> str:
+    found = variables.get(name)
+    if isinstance(found, Mapping):
+        found = found.get("__ansible_unsafe")
+    return found if isinstance(found, str) else ""
+
+
+def platform_of(site: Site, device: str) -> Platform:
+    """In whose language a device's configuration is; GENERIC for one that left the inventory."""
+    variables = EstateSource(site)().inventory.hosts.get(device)
+    return Platform.GENERIC if variables is None else access_of(device, variables).platform
+
+
+def device_store(site: Site) -> GitConfigs:
+    """Where configurations are kept."""
+    folder = site.config.backup.devices.folder or site.config.state_dir / "configurations"
+    return GitConfigs(folder)
+
+
+def device_backup(
+    site: Site, hosts: Sequence[str], told: Callable[[DeviceResult], None]
+) -> tuple[DeviceResult, ...]:
+    """Read the configurations of network devices, and keep what changed; ``told`` hears of each.
+
+    Raises ConfigInvalid, Refused when somebody else is at it, AdapterError for folder and ledger.
+    """
+    config = site.config.backup.devices
+    secrets = site_secrets(site.config)
+    parts = DeviceBackupParts(
+        devices=NetmikoDevices(
+            DeviceLogin(
+                user=config.user or "",
+                password=_secret(secrets, config.password),
+                enable=_secret(secrets, config.enable),
+                private_key=site.config.ssh.private_key,
+                known_hosts=site.config.ssh.known_hosts,
+                timeout=timedelta(seconds=config.timeout_seconds),
+            )
+        ),
+        store=device_store(site),
+        ledger=site.ledger,
+        clock=site.clock,
+        zone=ZoneInfo(site.config.site.timezone),
+        at_once=config.at_once,
+    )
+    return back_up_devices(parts, accesses(site, hosts), told)
+
+
+def _secret(secrets: Secrets, reference: str | None) -> Secret | None:
+    return None if reference is None else secrets.read(reference)
+
+
+def _groups(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Host -> its groups."""
+    found: dict[str, list[str]] = {}
+    for name, members in groups.items():
+        for member in members:
+            found.setdefault(member, []).append(name)
+    return {host: tuple(names) for host, names in found.items()}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator reads about rules and alerts, in both languages: no English in Chinese lines."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from storewarden.cli.heal_words import history_rows, pause_lines, rule_data, rule_rows, story
+from storewarden.domain.healing.pause import Pause
+from storewarden.domain.healing.plain import ALERT, ALERTS
+from storewarden.domain.healing.record import End, HostEnd, Repair, Verdict
+from storewarden.domain.healing.rule import Mode
+from storewarden.domain.healing.target import Target, Via
+from storewarden.ports.ledger import JournalEntry
+from storewarden.ports.reports import Language
+from tests.unit.healing.scenes import NOON, TRUSTED, heard, rule
+
+ZONE = ZoneInfo("Asia/Shanghai")
+ENGLISH = re.compile(r"[A-Za-z]{2,}")
+
+
+def entry(kind: str, **body: object) -> JournalEntry:
+    return JournalEntry(sequence=1, at=NOON, kind=kind, run="k", step="1", body=body, hash="h")
+
+
+def told(language: str, *entries: JournalEntry, repair: Repair | None = None) -> list[str]:
+    """The lines below the alert itself."""
+    return story(heard(), entries, repair, language, ZONE).splitlines()[3:]
+
+
+@pytest.mark.parametrize("word", sorted(ALERTS))
+def test_whatever_happens_to_an_alert_has_a_word_in_both_languages(word: str) -> None:
+    (english,) = told("en", entry(f"{ALERT}{word}", by="storewarden"))
+    (chinese,) = told("zh", entry(f"{ALERT}{word}", by="storewarden"))
+    assert ENGLISH.search(english)
+    assert not ENGLISH.search(chinese), chinese
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_has_a_word_in_both_languages(verdict: Verdict) -> None:
+    decided = entry(f"{ALERT}decided", decision={"verdict": verdict.value}, by="storewarden")
+    assert verdict.value in told("en", decided)[0]
+    assert not ENGLISH.search(told("zh", decided)[0])
+
+
+@pytest.mark.parametrize("end", list(End))
+def test_every_end_of_a_repair_has_a_word_in_both_languages(end: End) -> None:
+    ended = HostEnd(host="1", end=end, reason="why", reason_zh="原因")
+    repair = Repair(
+        id="1", change="1", action="1", rule="1", hosts=("1",), occurrences=(), opened_at=NOON,
+        ends=(ended,),
+    )  # fmt: skip
+    assert "why" in told("en", repair=repair)[-1]
+    assert told("zh", repair=repair)[-1].endswith("原因")
+    assert not ENGLISH.search(told("zh", repair=repair)[-1])
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("via", list(Via))
+def test_rules_are_shown_in_chinese_and_told_to_programs_in_english(mode: Mode, via: Via) -> None:
+    one = rule("r1", "a1", mode=mode, target=Target(template="{h}", via=via), enabled=False)
+    modes, standings = {"a1": Mode.AUTO}, {"a1": TRUSTED}
+    (row,) = rule_rows([one], modes, standings, Language.ZH)
+    assert row[0] == "r1（已停用）"
+    assert not ENGLISH.search(row[3].replace("{h}", "") + row[4])
+    pause = Pause(what="rule:r1", by="wang", at=datetime.now(UTC), reason="x")
+    (data,) = rule_data([one], modes, standings, [pause])
+    assert (data["rule"], data["mode"]) == ("r1 (off)", mode.value)
+    assert data["paused"] == "rule:r1"
+    assert pause_lines([pause], Language.ZH, ZONE) == ["已暂停：rule:r1，直至恢复（wang：x）"]
+
+
+def test_a_list_of_alerts_is_on_the_clock_of_the_site() -> None:
+    (row,) = history_rows([heard()], Language.EN, ZONE)
+    assert row[0] == f"{heard().received_at.astimezone(ZONE):%m-%d %H:%M:%S}"
+    assert row[4] == "received"
