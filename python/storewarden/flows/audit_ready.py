@@ -21,7 +21,7 @@ from typing import Protocol
 
 from storewarden.domain.baseline.control import Control, Severity
 from storewarden.domain.baseline.waiver import DeviceFacts, Waiver, WaiverBook, expired
-from storewarden.domain.errors import ConfigInvalid, Refused
+from storewarden.domain.errors import ConfigInvalid, Refused, StorewardenError
 from storewarden.domain.estate.device import Device, Estate, EstateFinding, read_estate
 from storewarden.domain.estate.guard import ShrinkLimit, judge_estate
 from storewarden.ports.clock import Clock
@@ -165,11 +165,19 @@ def prepare(parts: AuditParts, request: AuditRequest) -> Ready:
 
 
 def _asked(parts: AuditParts, request: AuditRequest) -> tuple[tuple[Control, ...], FrozenInventory]:
-    """The controls and the whole inventory; two programs answer, and start at the same time."""
+    """The controls and the whole inventory; two programs answer, and start at the same time.
+
+    The inventory is this thread's: Ctrl-C is heard here, and ends a script that takes its time.
+    """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        hosts = pool.submit(_resolve, parts.inventory, request, limit="")
-        controls = parts.content.controls(request.selection, extra=request.extra_controls)
-        return controls, hosts.result()
+        chosen, extra = request.selection, request.extra_controls
+        controls = pool.submit(parts.content.controls, chosen, extra=extra)
+        try:
+            hosts = _resolve(parts.inventory, request, limit="")
+        except StorewardenError:
+            controls.result()  # what is wrong with the controls is told first
+            raise
+        return controls.result(), hosts
 
 
 def catalogue_digest(controls: Sequence[Control]) -> str:

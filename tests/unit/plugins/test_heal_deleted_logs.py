@@ -192,7 +192,8 @@ def test_a_journal_is_uploaded_only_while_it_comes_further(root: Path) -> None:
     program.chmod(0o755)
     host = Host(str(root), path=str(root / "bin"))
     assert not uploaded(host, NOW)
-    put(root, "/var/lib/systemd/journal-upload/state")
+    state = put(root, "/var/lib/systemd/journal-upload/state")
+    os.utime(state, (NOW, NOW))
     assert uploaded(host, NOW + 60)
     assert not uploaded(host, NOW + 7200)
 
