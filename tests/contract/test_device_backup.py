@@ -57,7 +57,7 @@ class Chain:
     def _text(self, name: str) -> Callable[[], str]:
         return lambda: self.texts[name]
 
-    def back_up(self, *names: str) -> dict[str, DeviceResult]:
+    def back_up(self, *names: str, smaller: bool = False) -> dict[str, DeviceResult]:
         login = DeviceLogin(
             user=USER,
             password=Secret(self.password),
@@ -70,6 +70,7 @@ class Chain:
             ledger=self.ledger,
             clock=self.clock,
             zone=UTC,
+            smaller=smaller,
         )
         self.clock.advance(timedelta(minutes=1))
         wanted = [self.access(each) for each in self.routers if not names or each.name in names]
@@ -143,6 +144,32 @@ def test_an_error_text_is_refused_and_the_one_before_stays(chain: Chain) -> None
     assert chain.back_up()["Router-A"].came is Came.UNCHANGED
 
 
+def test_one_that_shrank_is_taken_when_a_person_says_so(chain: Chain) -> None:
+    big = "".join(f" description port {number}\n" for number in range(40))
+    chain.texts["Router-C"] = config("Router-C").replace("line vty", f"{big}line vty")
+    chain.back_up("Router-C")
+    chain.texts["Router-C"] = config("Router-C")
+    told = chain.back_up("Router-C")["Router-C"]
+    assert told.came is Came.REJECTED
+    assert "--smaller" in told.en
+    assert chain.back_up("Router-C", smaller=True)["Router-C"].came is Came.CHANGED
+
+
+def test_chinese_comes_through_whole(chain: Chain) -> None:
+    chain.texts["Router-A"] = config("Router-A").replace("line vty", "! 上海南京东路门店\nline vty")
+    file = chain.back_up("Router-A")["Router-A"].file
+    assert "上海南京东路门店" in chain.store.text(chain.store.files("Router-A")[-1])
+    assert file
+
+
+def test_a_history_that_was_cut_off_in_the_middle_goes_on(chain: Chain) -> None:
+    chain.back_up("Router-A")
+    (chain.folder / ".git/index.lock").write_text("")
+    chain.texts["Router-A"] = config("Router-A", "10.7.7.7")
+    assert chain.back_up("Router-A")["Router-A"].came is Came.CHANGED
+    assert chain.git("status", "--porcelain") == ""
+
+
 def test_one_that_is_being_typed_is_refused(chain: Chain) -> None:
     chain.back_up()
     count = iter(range(100))
@@ -158,19 +185,20 @@ def test_one_that_is_being_typed_is_refused(chain: Chain) -> None:
 
 
 def test_one_device_that_fails_does_not_hold_up_the_others(chain: Chain) -> None:
-    chain.routers.append(Router(name="Router-X", config=str, port=1))
+    chain.routers += [Router(name=name, config=str, port=1) for name in ("Router-X", "路由器")]
     try:
         found = chain.back_up()
     finally:
-        chain.routers.pop()
-    assert found["Router-X"].came is Came.FAILED
+        del chain.routers[-2:]
+    assert {found[name].came for name in ("Router-X", "路由器")} == {Came.FAILED}
     assert {found[name].came for name in ("Router-A", "Router-B", "Router-C")} == {Came.FIRST}
 
 
 def test_a_refused_login_says_so_and_nothing_of_the_password(chain: Chain) -> None:
     chain.password = "wrong-secret-0815"
     told = chain.back_up("Router-A")["Router-A"]
-    assert (told.came, told.en) == (Came.FAILED, "the login was refused")
+    assert told.came is Came.FAILED
+    assert told.en.startswith("the login was refused")
     everything = repr(told) + "".join(map(repr, chain.ledger.journal()))
     assert "wrong-secret-0815" not in everything
 

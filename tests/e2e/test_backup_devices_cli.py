@@ -41,7 +41,8 @@ all:
   hosts:
     Router-A:
       ansible_host: 127.0.0.1
-      ansible_port: {port}
+      ansible_port: "{port}"
+      ansible_user: netops
       ansible_network_os: cisco.ios.ios
       sw_role: router
     till: {{ansible_host: 127.0.0.1, sw_role: pos}}

@@ -67,6 +67,16 @@ def test_programs_get_every_slot_in_utc(place: Place) -> None:
     assert told["late"] == []
 
 
+def test_of_one_host_everything_that_is_wrong_with_it_is_told(place: Place) -> None:
+    till = place.run("backup", "plan", "--night", "2026-06-10", "--host", "pos01.000101")
+    assert till.code == 0
+    router = place.run(
+        "backup", "plan", "--night", "2026-06-10", "--host", "router01.000101", "--lang", "en"
+    )
+    assert (router.code, router.out) == (1, "no policy binds: router01.000101\n")
+    assert place.run("backup", "plan", "--host", "nobody").code == 2
+
+
 def test_chinese(place: Place) -> None:
     done = place.run("backup", "plan", "--night", "2026-06-10", "--lang", "zh")
     assert "全量" in done.out

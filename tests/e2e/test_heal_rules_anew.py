@@ -67,6 +67,12 @@ def test_a_mistake_in_the_rules_stops_decisions_alone_until_it_is_mended(
     assert occurrence.stage is not Stage.RECEIVED
 
 
+def test_an_inventory_that_cannot_be_read_keeps_no_incident_from_being_opened(site: Site) -> None:
+    for place in site.config.inventory:
+        place.unlink()
+    assert Healing(site).incident_facts.devices() == {}
+
+
 def test_a_payload_of_last_year_is_explained_as_if_it_came_now(site: Site, tmp_path: Path) -> None:
     mended(tmp_path)
     told = {

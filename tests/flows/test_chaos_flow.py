@@ -13,11 +13,12 @@ import pytest
 from storewarden.adapters.ledger import open_ledger
 from storewarden.adapters.ledger.sql import SqlLedger
 from storewarden.domain.change.rules import ApprovalRules
-from storewarden.domain.chaos.experiment import Proof, Undone
+from storewarden.domain.chaos.experiment import Experiment, Proof, Undone
 from storewarden.domain.chaos.plan import Wish
 from storewarden.domain.errors import Refused
 from storewarden.domain.healing.alert import Alert, Delivery, Signal
-from storewarden.domain.healing.world import Busy, Said, World
+from storewarden.domain.healing.world import Busy, Said, WindowAnswer, World
+from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.flows.chaos import ChaosParts, News, plan_experiment, run_experiment
 from storewarden.flows.chaos_book import ChaosBook
 from storewarden.flows.chaos_facts import FactParts
@@ -74,6 +75,13 @@ class Place:
             wait=self._wait,
             watch=self.told.append,
         )
+
+    def experiment(self) -> Experiment:
+        """One that somebody else begins with the same till."""
+        return Experiment(
+            name="", fault=WISH.fault, hosts=WISH.hosts, begun_at=self.clock.now(), span=WISH.span,
+            by="op.two",
+        )  # fmt: skip
 
     def kinds(self) -> list[str]:
         found = [each.kind for each in self.ledger.journal()]
@@ -202,3 +210,85 @@ def test_an_experiment_whose_controller_died_keeps_its_host_until_its_timer_has_
     assert run_experiment(place.parts(), WISH).name == "chaos-2"
     ended = place.ledger.entry("chaos-1", "ended")
     assert ended is not None and ended.body["outcome"] == "abandoned"
+
+
+def test_who_begins_while_another_plans_is_seen_by_the_other(place: Place) -> None:
+    parts, begun = place.parts(), list[Experiment | None]()
+    estate = parts.facts.estate
+
+    def meanwhile() -> EstateNow:  # asked for after the experiments under way
+        if not begun:
+            begun.append(ChaosBook(place.ledger).begin(place.experiment()))
+        return estate()
+
+    with pytest.raises(Refused, match="chaos-1"):
+        run_experiment(replace(parts, facts=replace(parts.facts, estate=meanwhile)), WISH)
+    assert [each.name for each in begun if each] == ["chaos-1"]
+    assert place.kinds() == ["chaos begun"]
+    assert place.runner.started == []
+
+
+def test_a_fault_that_may_still_be_there_counts_until_its_timer_has_run(place: Place) -> None:
+    """Stopped while the host did not answer: it has ended, and the till may be broken still."""
+    place.end, place.stop_after = None, 3
+    assert run_experiment(place.parts(), WISH).doubtful
+    place.end, place.stop_after = dict(_BACK), None
+    with pytest.raises(Refused, match="chaos-1"):
+        run_experiment(place.parts(), WISH)
+    place.clock.advance(timedelta(minutes=8))
+    assert run_experiment(place.parts(), WISH).name == "chaos-2"
+    first = [each.step for each in place.ledger.journal() if each.run == "chaos-1"]
+    assert first == ["begun", "undone", "ended"]
+
+
+def test_an_end_that_was_told_by_somebody_else_stays(place: Place) -> None:
+    book = ChaosBook(place.ledger)
+    begun = book.begin(place.experiment())
+    assert begun is not None
+    place.clock.advance(timedelta(minutes=30))
+    assert ChaosBook(place.ledger).under_way(place.clock.now()) == ()
+    book.end(replace(begun, ended_at=place.clock.now(), outcome="completed"))
+    ended = place.ledger.entry("chaos-1", "ended")
+    assert ended is not None and ended.body["outcome"] == "abandoned"
+
+
+@pytest.mark.parametrize(("minutes", "objections"), [(1, ["window"]), (5, [])])
+def test_the_window_has_to_be_open_until_its_time_is_up(
+    place: Place, minutes: int, objections: list[str]
+) -> None:
+    closes, said = NIGHT + timedelta(minutes=minutes), Said(en="it closes", zh="已关闭")
+
+    def world(now: datetime) -> World:
+        def answer(_host: str, _operation: OperationClass) -> WindowAnswer:
+            return WindowAnswer(allowed=now < closes, reason=said)
+
+        return World(devices={}, windows=answer)
+
+    parts = place.parts()
+    plan = plan_experiment(replace(parts, facts=replace(parts.facts, world=world)), WISH)
+    assert [each.about for each in plan.objections] == objections
+    assert {each.en for each in plan.objections} <= {"when its time is up: it closes"}
+
+
+@pytest.mark.parametrize(
+    ("real", "objections"),
+    [
+        ({"ansible_host": "192.0.2.7"}, {"tag", "target"}),
+        (
+            {"ansible_host": {"__ansible_unsafe": "192.0.2.7"}, "ansible_port": "22"},
+            {"tag", "target"},
+        ),
+        ({"ansible_host": "192.0.2.7", "sw_chaos": True}, {"target", "change"}),
+        ({"ansible_host": "192.0.2.7", "ansible_port": 2222}, set()),
+        ({"ansible_host": "192.0.2.8"}, set()),
+    ],
+)
+def test_a_second_name_does_not_make_a_lab_host_of_a_till(
+    place: Place, real: dict[str, object], objections: set[str]
+) -> None:
+    till: dict[str, object] = {"sw_chaos": "lab", "ansible_host": "192.0.2.7"}
+    hosts = {TILL: till, "pos09.000109": real}
+    estate = EstateNow(devices=(), inventory=FrozenInventory(hosts=hosts))
+    parts = place.parts()
+    plan = plan_experiment(replace(parts, facts=replace(parts.facts, estate=lambda: estate)), WISH)
+    assert {each.about for each in plan.objections} == objections

@@ -19,7 +19,7 @@ from storewarden.domain.healing.rule import Impact
 from storewarden.domain.healing.sla import IncidentPolicy
 from storewarden.domain.healing.statistics import Proposal
 from storewarden.flows.heal_figures import figures, figures_data
-from storewarden.flows.heal_pause import PauseOrders, holding
+from storewarden.flows.heal_pause import PauseOrders, Resumed, holding
 from storewarden.flows.incident_orders import IncidentOrders, IncidentParts
 from storewarden.flows.incident_view import Mark, by_urgency, look_at
 from storewarden.testing.ledger import ManualClock
@@ -73,7 +73,8 @@ def test_a_rule_that_was_paused_and_is_gone_can_be_resumed(
     after = pauses(ledger, clock, rules={"disk-full"})
     with pytest.raises(ConfigInvalid, match="is no rule"):
         after.pause("pos-down", "again")
-    assert after.resume("pos-down", "it is gone") == ("rule:pos-down", True)
+    gone = Resumed(what="rule:pos-down", was=True, over=False)
+    assert after.resume("pos-down", "it is gone") == gone
 
 
 def test_of_two_of_one_name_the_one_that_is_paused_is_resumed(
@@ -83,7 +84,18 @@ def test_of_two_of_one_name_the_one_that_is_paused_is_resumed(
     with pytest.raises(ConfigInvalid, match="several"):
         orders.pause("service", "x")
     orders.pause("action:service", "x")
-    assert orders.resume("service", "x") == ("action:service", True)
+    gone = Resumed(what="action:service", was=True, over=False)
+    assert orders.resume("service", "x") == gone
+
+
+def test_who_resumes_what_has_run_out_hears_that_it_has(
+    ledger: SqlLedger, clock: ManualClock
+) -> None:
+    orders = pauses(ledger, clock)
+    orders.pause("shop", "noise", NOON + HOUR)
+    clock.advance(HOUR)
+    found = [orders.resume("source:shop", "done") for _time in range(2)]
+    assert [(each.was, each.over) for each in found] == [(True, True), (False, False)]
 
 
 # --- figures ----------------------------------------------------------------------------------

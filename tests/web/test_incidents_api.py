@@ -250,7 +250,7 @@ def test_a_pause_holds_until_somebody_resumes_it(shared: Service) -> None:
     history = [each for each in shared.site.ledger.journal() if "pause" in each.kind]
     assert len(history) == 1
     assert resumed(shared, "rule:till service down").json() == {
-        "what": "rule:till service down", "was": True,
+        "what": "rule:till service down", "was": True, "over": False,
     }  # fmt: skip
     assert resumed(shared, "till service down").json()["was"] is False
     assert got(shared, "/pauses").json() == {"pauses": []}

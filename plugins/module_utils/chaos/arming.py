@@ -87,10 +87,17 @@ def end(host: Host, ident: str, who: str) -> dict[str, Any]:
                 "无法撤销：{0}；定时器会继续尝试".format(done.last),
             )
     told = _told(host, ident)
-    for unit in (_unit(ident, "undo") + ".timer", _unit(ident, "make") + ".timer"):
+    _forget(host, ident)
+    return told
+
+
+def _forget(host: Host, ident: str) -> None:
+    """Leave nothing of it. The service as well: one that has failed is started every 15 seconds,
+    and would fail for ever once its script is gone."""
+    undo, make = _unit(ident, "undo"), _unit(ident, "make")
+    for unit in (undo + ".timer", make + ".timer", undo + ".service"):
         host.run(["systemctl", "stop", unit])
     shutil.rmtree(host.at(_place(ident)), ignore_errors=True)
-    return told
 
 
 def _told(host: Host, ident: str) -> dict[str, Any]:
@@ -116,7 +123,7 @@ def _free(host: Host, ident: str) -> None:
             raise ChaosError(
                 "{0} is under way on this host".format(name), "该主机上正在进行 {0}".format(name)
             )
-        shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+        _forget(host, name)
 
 
 def _write(host: Host, spell: Spell, ident: str) -> None:
@@ -138,8 +145,7 @@ def _arm(host: Host, ident: str, seconds: float) -> None:
     done = _timer(host, unit, seconds, *properties, argv=[host.at(_script(ident, "undo")), "timer"])
     state = host.run(["systemctl", "show", "--property=SubState", "--value", unit + ".timer"])
     if done.code != 0 or state.out.strip() != "waiting":
-        host.run(["systemctl", "stop", unit + ".timer"])
-        shutil.rmtree(host.at(_place(ident)), ignore_errors=True)
+        _forget(host, ident)
         raise ChaosError(
             "its timer cannot be armed: {0}".format(done.last if done.code else state.out.strip()),
             "定时器无法启动：{0}".format(done.last if done.code else state.out.strip()),

@@ -96,9 +96,16 @@ class GitConfigs:
         return self._folder / device
 
     def _prepare(self) -> None:
-        if not (self._folder / ".git").exists():
-            self._git("init", "--quiet", "--initial-branch=main")
-            (self._folder / ".git/info/exclude").write_text(".lock\n*.new\n")
+        history = self._folder / ".git"
+        try:
+            if not history.exists():
+                self._git("init", "--quiet", "--initial-branch=main")
+                (history / "info").mkdir(exist_ok=True)
+                (history / "info/exclude").write_text(".lock\n*.new\n")
+            # We hold the folder's lock: whoever left this one is dead.
+            (history / "index.lock").unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failed(error) from None
 
     def _commit(self) -> None:
         self._git("add", "--all")

@@ -54,7 +54,6 @@ class NetmikoDevices:
     def read(self, access: DeviceAccess) -> str:
         """The running configuration."""
         from netmiko import ConnectHandler, exceptions  # noqa: PLC0415 - costs 0.3 s
-        from paramiko import SSHException  # noqa: PLC0415
 
         command = access.command or _COMMANDS.get(access.platform, "")
         if not command:
@@ -71,19 +70,19 @@ class NetmikoDevices:
             raise _refused(access) from None
         except exceptions.NetmikoTimeoutException:
             raise _silent(access) from None
-        except (exceptions.NetmikoBaseException, SSHException, ValueError, EOFError):
-            raise AdapterError(
-                "the session broke off", where=access.device, retryable=True
-            ) from None
         except OSError as error:
             told = (error.strerror or type(error).__name__).lower()
             raise AdapterError(told, where=access.device, retryable=True) from None
+        except Exception:  # noqa: BLE001 - what a device may say to two libraries has no end
+            raise AdapterError(
+                "the session broke off", where=access.device, retryable=True
+            ) from None
 
     def _shown(self, session: BaseConnection, access: DeviceAccess, command: str) -> str:
         if access.platform in _PRIVILEGED and not session.check_enable_mode():
             session.enable()
         seconds = self._login.timeout.total_seconds()
-        return str(session.send_command(command, read_timeout=seconds))
+        return _decoded(str(session.send_command(command, read_timeout=seconds)))
 
     def _settings(self, access: DeviceAccess) -> Mapping[str, Any]:
         login, seconds = self._login, self._login.timeout.total_seconds()
@@ -91,7 +90,8 @@ class NetmikoDevices:
             "device_type": _TYPES[access.platform],
             "host": access.address,
             "port": access.port,
-            "username": access.user or login.user,
+            "username": login.user or access.user,
+            "encoding": "latin-1",  # every byte as it came; see _decoded
             "conn_timeout": seconds,
             "auth_timeout": seconds,
             "banner_timeout": seconds,
@@ -108,6 +108,18 @@ class NetmikoDevices:
         if login.enable is not None:
             found["secret"] = login.enable.reveal()
         return found
+
+
+def _decoded(raw: str) -> str:
+    """Text from bytes. netmiko decodes packet by packet, and what a packet cuts in two, or what is
+    no UTF-8, would be left out without a word; devices speak GB 18030 as well."""
+    data = raw.encode("latin-1")
+    for name in ("utf-8", "gb18030"):
+        try:
+            return data.decode(name)
+        except UnicodeDecodeError:
+            continue
+    return raw
 
 
 def _refused(access: DeviceAccess) -> AdapterError:

@@ -70,14 +70,13 @@ def plan(
     language = (lang or Language(settings.site.language)).value
     with open_site(settings) as site:
         day = wired.night_of(night) if night else wired.today(site)
-        found = wired.planned(site, day)
+        found = wired.planned(site, day, host)
     zone = ZoneInfo(settings.site.timezone)
     if as_json:
-        show_json(_data(found, host))
+        show_json(_data(found))
     else:
         typer.echo("\n".join(_lines(found, host, language, zone)))
-    whole = not (found.plan.late or found.unbound or found.closed)
-    return Exit.FINE if whole else Exit.BELOW
+    return Exit.FINE if found.whole else Exit.BELOW
 
 
 _CAME_HEAD = {
@@ -101,6 +100,9 @@ def devices(
         list[str] | None,
         typer.Option("--host", metavar="H", help="Only this one; may be repeated."),
     ] = None,
+    smaller: Annotated[
+        bool, typer.Option("--smaller", help="Take one that shrank; with --host only.")
+    ] = False,
     lang: Lang = None,
     config: Config = None,
     as_json: Json = False,
@@ -113,6 +115,8 @@ def devices(
     from storewarden.wiring import backup as wired  # noqa: PLC0415 - costs 0.2 s
     from storewarden.wiring import open_site  # noqa: PLC0415
 
+    if smaller and not host:
+        raise ConfigInvalid("is for devices that are named", where="--smaller", hint="--host H")
     settings = site_config(config)
     language = (lang or Language(settings.site.language)).value
 
@@ -121,7 +125,7 @@ def devices(
             sys.stderr.write(f"{result.device}: {_came(result, language)}\n")
 
     with open_site(settings) as site:
-        found = wired.device_backup(site, tuple(host or ()), told)
+        found = wired.device_backup(site, tuple(host or ()), told, smaller=smaller)
     if as_json:
         show_json(
             [
@@ -210,10 +214,10 @@ def _why(result: DeviceResult, language: str) -> str:
 
 
 def _lines(found: BackupPlan, host: str, language: str, zone: ZoneInfo) -> list[str]:
-    slots = [each for each in found.plan.slots if host in ("", each.wanted.host)]
-    rows = [_row(each, language, zone) for each in slots]
-    told = [table([_HEAD[language], *rows])] if rows else []
-    return [*told, *(["", *_sums(found, language)] if not host else _ships(found, host, language))]
+    rows = [_row(each, language, zone) for each in found.plan.slots]
+    told = [table([_HEAD[language], *rows]), ""] if rows else []
+    more = _ships(found, language) if host else _sums(found, language)
+    return [*told, *more, *_wrong(found, language)]
 
 
 def _row(slot: Slot, language: str, zone: ZoneInfo) -> tuple[str, ...]:
@@ -231,7 +235,7 @@ def _row(slot: Slot, language: str, zone: ZoneInfo) -> tuple[str, ...]:
 
 
 def _sums(found: BackupPlan, language: str) -> list[str]:
-    """The night as a whole, and everything that is wrong with it."""
+    """The night as a whole."""
     night, zh = found.plan, language == "zh"
     many, span, size = len(night.slots), duration(night.span, language), _size(night.size)
     lines = [
@@ -242,18 +246,26 @@ def _sums(found: BackupPlan, language: str) -> list[str]:
     for hub, most in sorted(night.busiest.items()):
         if hub:
             lines.append(f"{hub}：最多同时 {most} 个" if zh else f"{hub}: at most {most} at once")
-    lines += [_late(each, language) for each in night.late]
-    for pairs, en, text in (
-        (found.closed, "the store is open for the whole window", "窗口内门店始终营业"),
-        (found.unsized, "size not known: planned as if it were empty", "大小未知：按空计算"),
-    ):
-        if pairs:
-            names = _some([f"{host}/{policy}" for host, policy in pairs])
-            lines.append(f"{text if zh else en}: {names}")
-    if found.unbound:
-        said = "没有任何策略" if zh else "no policy binds"
-        lines.append(f"{said}: {_some(found.unbound)}")
     return lines
+
+
+def _wrong(found: BackupPlan, language: str) -> list[str]:
+    """Everything that does not fit, or that nobody backs up."""
+    zh = language == "zh"
+    lines = [_late(each, language) for each in found.plan.late]
+    for names, en, text in (
+        (_pairs(found.closed), "the store is open for the whole window", "窗口内门店始终营业"),
+        (_pairs(found.unsized), "size not known, planned as if empty", "大小未知，按空计算"),
+        (found.idle, "policies that bind no host", "未绑定任何主机的策略"),
+        (found.unbound, "no policy binds", "没有任何策略"),
+    ):
+        if names:
+            lines.append(f"{text}：{_some(names)}" if zh else f"{en}: {_some(names)}")
+    return lines
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{host}/{policy}" for host, policy in pairs]
 
 
 def _late(slot: Slot, language: str) -> str:
@@ -264,18 +276,17 @@ def _late(slot: Slot, language: str) -> str:
     return f"does not fit: {wanted.host}/{wanted.policy} would end {over} after its window"
 
 
-def _ships(found: BackupPlan, host: str, language: str) -> list[str]:
+def _ships(found: BackupPlan, language: str) -> list[str]:
     """What does not wait for the night."""
     return [
         f"{each.policy}：每 {each.step.hours} 小时传送{_KINDS[each.step.kind]}"
         if language == "zh"
         else f"{each.policy}: {each.step.kind.value} every {each.step.hours} h, day and night"
         for each in found.shipping
-        if each.host == host
     ]
 
 
-def _some(names: list[str] | tuple[str, ...]) -> str:
+def _some(names: Sequence[str]) -> str:
     left = len(names) - _NAMED
     told = ", ".join(names[:_NAMED])
     return f"{told} +{left}" if left > 0 else told
@@ -290,7 +301,7 @@ def _size(size: int) -> str:
     raise AssertionError  # the loop always returns
 
 
-def _data(found: BackupPlan, host: str) -> dict[str, Any]:
+def _data(found: BackupPlan) -> dict[str, Any]:
     def slot(each: Slot) -> dict[str, Any]:
         wanted = each.wanted
         return {
@@ -303,13 +314,10 @@ def _data(found: BackupPlan, host: str) -> dict[str, Any]:
             "why": wanted.en,
         }
 
-    def mine(name: str) -> bool:
-        return host in ("", name)
-
     return {
         "night": found.night.isoformat(),
-        "sets": [slot(each) for each in found.plan.slots if mine(each.wanted.host)],
-        "late": [slot(each) for each in found.plan.late if mine(each.wanted.host)],
+        "sets": [slot(each) for each in found.plan.slots],
+        "late": [slot(each) for each in found.plan.late],
         "shipping": [
             {
                 "host": each.host,
@@ -318,9 +326,9 @@ def _data(found: BackupPlan, host: str) -> dict[str, Any]:
                 "every_hours": each.step.hours,
             }
             for each in found.shipping
-            if mine(each.host)
         ],
         "unbound": list(found.unbound),
+        "policies_without_hosts": list(found.idle),
         "open_all_night": [list(each) for each in found.closed],
         "size_unknown": [list(each) for each in found.unsized],
         "seconds": int(found.plan.span.total_seconds()),

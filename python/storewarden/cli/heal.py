@@ -17,7 +17,7 @@ from storewarden.cli.gathered import gathered
 from storewarden.cli.group import Group
 from storewarden.cli.heal_words import (
     HEADS,
-    STAGES,
+    answer_line,
     history_rows,
     pause_lines,
     rule_data,
@@ -172,8 +172,7 @@ def _answer(call: Call, alert: str, word: str, reason: str) -> int:
     if call.as_json:
         show_json(found)
     else:
-        stage = STAGES[found["stage"]][Language(settings.site.language)]
-        typer.echo(f"{found['key'][:12]} {found['name']}: {stage}")
+        typer.echo(answer_line(found, Language(settings.site.language)))
     return Exit.FINE
 
 

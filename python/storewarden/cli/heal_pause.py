@@ -16,7 +16,7 @@ from storewarden.cli.change_call import Call, new_key, refusals_in, show_json
 from storewarden.cli.change_draft import duration, end_of
 from storewarden.cli.exits import Exit
 from storewarden.cli.gathered import gathered
-from storewarden.cli.heal_words import pause_lines
+from storewarden.cli.heal_words import pause_lines, resumed_line
 from storewarden.cli.options import site_config
 from storewarden.cli.printing import printable
 from storewarden.domain.errors import ConfigInvalid
@@ -67,8 +67,7 @@ def resume(what: What, reason: Reason = "", *, call: Call) -> int:
     if call.as_json:
         show_json(found)
         return Exit.FINE
-    en, zh = ("goes on", "已恢复") if found["was"] else ("was not paused", "未暂停")
-    typer.echo(printable(f"{found['what']} {zh if settings.site.language == 'zh' else en}"))
+    typer.echo(printable(resumed_line(found, Language(settings.site.language))))
     return Exit.FINE
 
 

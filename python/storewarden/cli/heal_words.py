@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from storewarden.domain.healing.events import STOREWARDEN
@@ -79,6 +80,15 @@ _MODES = {
     Mode.AUTO: ("auto", "自动"),
 }
 _VIA = {Via.NAME: ("name", "名称"), Via.ADDRESS: ("address", "地址"), Via.PLACE: ("place", "位置")}
+_RESUMED = {
+    "was": ("goes on", "已恢复"),
+    "over": ("had run out already", "的暂停此前已到期"),
+    "none": ("was not paused", "未暂停"),
+}
+_APPROVED = {
+    Language.EN: "approved, it will be repaired next",
+    Language.ZH: "已批准，即将修复",
+}
 _OFF = (" (off)", "（已停用）")
 _SHORT = 12  # letters of a key that are shown; nobody has two alike
 _WIDE = 60  # letters of a reason in a list
@@ -143,6 +153,19 @@ def _mode(rule: Rule, modes: Mapping[str, Mode]) -> Mode:
 def pause_lines(pauses: Iterable[Pause], language: Language, zone: ZoneInfo) -> list[str]:
     """One line per pause."""
     return [_pause(each, language, zone) for each in pauses]
+
+
+def resumed_line(found: Mapping[str, Any], language: Language) -> str:
+    """What taking a pause back has changed; ``found`` is the service's answer."""
+    word = "over" if found.get("over") else "was" if found["was"] else "none"
+    return f"{found['what']} {_RESUMED[word][language is Language.ZH]}"
+
+
+def answer_line(found: Mapping[str, Any], language: Language) -> str:
+    """Where an alert stands after a person's answer; ``found`` is the service's answer."""
+    approved = found["stage"] == "asking" and found["granted"]
+    said = _APPROVED if approved else STAGES[found["stage"]]
+    return f"{found['key'][:_SHORT]} {found['name']}: {said[language]}"
 
 
 def _pause(pause: Pause, language: Language, zone: ZoneInfo) -> str:

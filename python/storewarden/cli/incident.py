@@ -70,7 +70,9 @@ def list_(
     everything: Annotated[
         bool, typer.Option("--all", help="Closed ones too, newest first.")
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")
+    ] = 100,
     lang: Lang = None,
     config: Config = None,
     as_json: Json = False,

@@ -246,7 +246,7 @@ def _sections(found: IncidentLook, look: Look) -> Iterator[tuple[str, list[str]]
     incident = found.incident
     yield "state", [_state(incident, look)]
     waiting = incident.state in (IncidentState.OPEN, IncidentState.ANSWERED)
-    yield "needs", [look.of(_NEEDS[incident.needs])] if waiting and not incident.holder else []
+    yield "needs", [look.of(_NEEDS[found.needs])] if waiting and not incident.holder else []
     for clock in found.clocks:
         yield clock.clock.value, [_clock(clock, found, look)]
     yield "closes", list(_closes(found, look))

@@ -91,7 +91,7 @@ class HubConfig(_Section):
     @property
     def kib(self) -> int:
         """KiB/s, 0 for no limit."""
-        return int(self.mbit * _KIB_PER_MBIT) if self.mbit else 0
+        return max(1, int(self.mbit * _KIB_PER_MBIT)) if self.mbit else 0
 
 
 class LinesConfig(_Section):
@@ -102,7 +102,7 @@ class LinesConfig(_Section):
     @property
     def kib(self) -> int:
         """KiB/s, 0 for no limit."""
-        return int(self.mbit * _KIB_PER_MBIT) if self.mbit else 0
+        return max(1, int(self.mbit * _KIB_PER_MBIT)) if self.mbit else 0
 
 
 class DevicesConfig(_Section):

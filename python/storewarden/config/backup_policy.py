@@ -80,6 +80,7 @@ def load_policies(path: Path, locations: Collection[str]) -> tuple[Policy, ...]:
         given = sheet.keys((), sheet.content.data, ("policies",))
         for number, entry in enumerate(sheet.entries(("policies",), given.get("policies", []))):
             place: Place = ("policies", number)
+            _refuse_empty(sheet, place, entry)
             reader = _PolicyReader(sheet=sheet, place=place, locations=locations)
             policy = reader.policy(sheet.keys(place, entry, KEYS))
             if policy is not None and policy.id in found:
@@ -103,6 +104,19 @@ def _files(path: Path) -> tuple[Path, ...]:
     return tuple(each for each in names if not each.name.startswith("."))
 
 
+def _refuse_empty(sheet: Sheet, place: Place, entry: object) -> None:
+    """A ``select`` that names nothing would mean every host, which nobody meant."""
+    if not isinstance(entry, Mapping) or "select" not in entry:
+        return
+    chosen, hint = entry["select"], "leave it out for all hosts"
+    if not chosen:
+        sheet.wrong((*place, "select"), "names nothing", hint)
+    elif isinstance(chosen, Mapping):
+        for key, value in chosen.items():
+            if not value:
+                sheet.wrong((*place, "select", str(key)), "names nothing", hint)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PolicyReader:
     """Turns one entry into a policy; what is wrong stays on the sheet."""
@@ -123,8 +137,9 @@ class _PolicyReader:
         if ident is None or tier is None or method is None:
             return None
         rule = TIER_RULES[tier]
-        self._enough(copies, rule, tier)
-        found = self._terms(given, rule) | self._plain(given)
+        if "copies" in given:
+            self._enough(copies, rule, tier)
+        found = {"after_change": rule.after_change} | self._terms(given, rule) | self._plain(given)
         return Policy(
             id=ident,
             tier=tier,
@@ -183,7 +198,7 @@ class _PolicyReader:
         return tuple(found)
 
     def _enough(self, copies: Sequence[CopyWanted], rule: TierRule, tier: BackupTier) -> None:
-        if copies and len(copies) < rule.copies:
+        if len(copies) < rule.copies:
             hint = f"{tier.value} needs {rule.copies} (guide 1.6.3, 1.7.3)"
             self.sheet.wrong(self._at("copies"), f"is {len(copies)} copies", hint)
 

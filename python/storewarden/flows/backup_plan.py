@@ -8,8 +8,8 @@ named: nobody has said that it needs no backup.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from storewarden.domain.backup.night import Hub, Night, Wanted, plan_night
 from storewarden.domain.backup.policy import BackupTier, Policy, SetKind, Step
@@ -20,6 +20,7 @@ from storewarden.domain.maintenance.interval import Interval, difference
 from storewarden.domain.maintenance.opening import open_intervals
 from storewarden.domain.maintenance.wallclock import earliest, latest
 
+_NOON = time(12)
 _AFTER_CLOSING = frozenset({BackupTier.POS_DATABASE})  # guide 1.6.2
 
 
@@ -57,8 +58,9 @@ class Shipping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupPlan:
-    """A night. ``unbound`` are hosts without any policy, ``closed`` (host, policy) pairs whose
-    store is open for the whole of the window, ``unsized`` pairs whose size nobody knows yet."""
+    """A night. ``unbound`` are hosts without any policy, ``idle`` policies that bind no host,
+    ``closed`` (host, policy) pairs whose store is open for the whole of the window, ``unsized``
+    pairs whose size nobody knows yet."""
 
     night: date
     plan: Night
@@ -66,6 +68,26 @@ class BackupPlan:
     unbound: tuple[str, ...] = ()
     closed: tuple[tuple[str, str], ...] = ()
     unsized: tuple[tuple[str, str], ...] = ()
+    idle: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything fits and everybody is bound."""
+        return not (self.plan.late or self.unbound or self.closed or self.idle)
+
+    def only(self, host: str) -> BackupPlan:
+        """The same night, of one host."""
+        mine = tuple(each for each in self.plan.slots if each.wanted.host == host)
+        late = tuple(each for each in self.plan.late if each.wanted.host == host)
+        return replace(
+            self,
+            plan=replace(self.plan, slots=mine, late=late, busiest={}),
+            shipping=tuple(each for each in self.shipping if each.host == host),
+            unbound=tuple(each for each in self.unbound if each == host),
+            closed=tuple(each for each in self.closed if each[0] == host),
+            unsized=tuple(each for each in self.unsized if each[0] == host),
+            idle=(),
+        )
 
 
 def plan_backups(parts: PlanParts, night: date) -> BackupPlan:
@@ -73,10 +95,12 @@ def plan_backups(parts: PlanParts, night: date) -> BackupPlan:
     wanted, windows = list[Wanted](), _Windows(parts.zone, night)
     shipping = list[Shipping]()
     unbound, closed, unsized = list[str](), list[tuple[str, str]](), list[tuple[str, str]]()
+    binding: set[str] = set()
     for device in parts.devices:
         bound = list(_bound(parts, device))
         if not bound:
             unbound.append(device.name)
+        binding |= {each.id for each in bound}
         for policy in bound:
             steps = through_the_day(policy)
             shipping += [Shipping(host=device.name, policy=policy.id, step=each) for each in steps]
@@ -97,6 +121,7 @@ def plan_backups(parts: PlanParts, night: date) -> BackupPlan:
         unbound=tuple(unbound),
         closed=tuple(closed),
         unsized=tuple(unsized),
+        idle=tuple(each.id for each in parts.policies if each.id not in binding),
     )
 
 
@@ -145,9 +170,11 @@ def _window(
     policy: Policy, night: date, zone: tzinfo, hours: OpeningHours | None
 ) -> Interval | None:
     first, last = policy.window
-    ends_on = night if last > first else night + timedelta(days=1)
+    after_midnight = first < last <= _NOON  # "00:30-05:00" is the night that began the day before
+    begins_on = night + timedelta(days=1) if after_midnight else night
+    ends_on = begins_on if last > first else begins_on + timedelta(days=1)
     whole = Interval(
-        starts=earliest(datetime.combine(night, first), zone),
+        starts=earliest(datetime.combine(begins_on, first), zone),
         ends=latest(datetime.combine(ends_on, last), zone),
     )
     if hours is None:

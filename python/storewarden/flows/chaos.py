@@ -35,7 +35,9 @@ from storewarden.ports.runner import RunPhase
 _POLL = 1.0  # seconds between two looks at healing's book
 _TRIES = 5  # to get a number while others begin experiments, too
 _AGAIN = 10.0  # seconds between two orders to a host that did not answer
-_LATE = timedelta(seconds=60)  # after its time a host's timer has run, or it never will
+_LATE = timedelta(minutes=4)
+"""So long after its time a host's timer has run, or it never will: it is armed up to 3 minutes
+after the beginning (``chaos_play``). Less than SLACK."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from storewarden.domain.chaos.experiment import Experiment
+from storewarden.domain.chaos.experiment import Experiment, Undone
 from storewarden.domain.chaos.plain import begun_data, ended_data
 from storewarden.domain.errors import LedgerConflict
 from storewarden.ports.ledger import JournalEntry, Ledger
@@ -29,22 +29,28 @@ class ChaosBook:
         self._last = 0
 
     def under_way(self, now: datetime) -> tuple[Experiment, ...]:
-        """Those whose hosts may still be broken; who left one without an end is told so once."""
+        """Those whose hosts may still be broken; who left one without an end is told so once.
+
+        One that has ended counts as well while some host has not said that its fault is gone: until
+        that host's timer has surely run.
+        """
         newest = self._newest()
         found = []
         for number in range(max(newest - _LOOKED_BACK, 0) + 1, newest + 1):
-            experiment = self._open(number)
-            if experiment is None:
+            begun, ended = self._begun(number), self._ledger.entry(_name(number), "ended")
+            if begun is None or (ended is not None and _surely_over(ended)):
                 continue
+            experiment = _read(begun)
             if experiment.under_way(now):
                 found.append(experiment)
-            else:
+            elif ended is None:
                 self.end(replace(experiment, ended_at=now, outcome=_ABANDONED))
         return tuple(found)
 
     def begin(self, experiment: Experiment) -> Experiment | None:
-        """The experiment with its name; None when somebody else took that at the same time."""
-        named = replace(experiment, name=_name(self._newest() + 1))
+        """The experiment with its name; None when somebody else has begun one since ``under_way``
+        was asked: what was decided then did not know of it."""
+        named = replace(experiment, name=_name(self._last + 1))
         try:
             self._ledger.append(BEGUN, begun_data(named), run=named.name, step="begun")
         except LedgerConflict:
@@ -59,8 +65,12 @@ class ChaosBook:
         self._ledger.append(UNDONE, body, run=experiment.name, step="undone")
 
     def end(self, experiment: Experiment) -> None:
-        """What came of it."""
-        self._ledger.append(ENDED, ended_data(experiment), run=experiment.name, step="ended")
+        """What came of it; the first one to tell is believed."""
+        try:
+            self._ledger.append(ENDED, ended_data(experiment), run=experiment.name, step="ended")
+        except LedgerConflict:  # two found it abandoned, or its own process came back late
+            if self._ledger.entry(experiment.name, "ended") is None:
+                raise
 
     def _newest(self) -> int:
         """The last number that was taken; what was found before is never asked for again."""
@@ -71,15 +81,17 @@ class ChaosBook:
     def _begun(self, number: int) -> JournalEntry | None:
         return self._ledger.entry(_name(number), "begun")
 
-    def _open(self, number: int) -> Experiment | None:
-        entry = self._begun(number)
-        if entry is None or self._ledger.entry(entry.run, "ended") is not None:
-            return None
-        return _read(entry)
-
 
 def _name(number: int) -> str:
     return f"chaos-{number}"
+
+
+def _surely_over(ended: JournalEntry) -> bool:
+    """Whether of every host it is known that its fault is gone."""
+    rows = ended.body.get("rows")
+    return not isinstance(rows, list) or not any(
+        isinstance(each, Mapping) and each.get("undone") == Undone.UNKNOWN.value for each in rows
+    )
 
 
 def _read(entry: JournalEntry) -> Experiment:

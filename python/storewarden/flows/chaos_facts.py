@@ -7,6 +7,7 @@ breaking something as well: rollouts, repairs, freezes, the kill switch.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,22 @@ from storewarden.domain.change.record import Change, State
 from storewarden.domain.change.recording import run_refusal
 from storewarden.domain.change.rules import ApprovalRules
 from storewarden.domain.chaos.experiment import Experiment
-from storewarden.domain.chaos.plan import MOST_HOSTS, PATHS, Facts, HostFacts, Tag, Wish, tag_of
+from storewarden.domain.chaos.plan import (
+    GROUP,
+    MOST_HOSTS,
+    PATHS,
+    VARIABLE,
+    Facts,
+    HostFacts,
+    Tag,
+    Wish,
+    tag_of,
+)
 from storewarden.domain.healing.world import World
 from storewarden.domain.maintenance.grounds import OperationClass
 from storewarden.flows.rollout_parts import EstateNow
 from storewarden.ports.changes import ChangeBook
+from storewarden.ports.runner import FrozenInventory
 
 PREFIX = "chaos "
 """What the action of a standing change for experiments begins with: "chaos stop-unit"."""
@@ -31,6 +43,8 @@ _CLASSES = {
 }
 """What windows are asked for: a real host loses something that works; in a lab nobody waits for a
 window, and a blackout that names everything counts there, too."""
+
+_STRICT = (Tag.NONE, Tag.OPEN, Tag.LAB)  # of two tags the first one counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +66,15 @@ def gathered(
     most: int = MOST_HOSTS,
 ) -> Facts:
     """The facts for one wish; ``running`` are the experiments under way."""
-    world, estate = parts.world(now), parts.estate()
+    world, last, estate = parts.world(now), parts.world(now + wish.span), parts.estate()
+    tags = _tags(estate.inventory)
     broken = {host: each.name for each in running for host in each.hosts}
     asked = {*wish.hosts, *broken}
-    hosts = {name: _host(name, world, estate) for name in asked if name in estate.inventory.hosts}
+    hosts = {
+        name: _host(name, tags[name], (world, last), estate.inventory)
+        for name in asked
+        if name in tags
+    }
     change, against = _change(parts, wish, hosts, now)
     stopped = world.stopped or world.frozen
     return Facts(
@@ -72,20 +91,59 @@ def gathered(
     )
 
 
-def _host(name: str, world: World, estate: EstateNow) -> HostFacts:
-    variables = {key: _plain(each) for key, each in estate.inventory.hosts[name].items()}
-    member = [group for group, names in estate.inventory.groups.items() if name in names]
-    tag, busy = tag_of(variables, member), world.busy.get(name)
-    window = world.windows(name, _CLASSES[tag])
+def _tags(inventory: FrozenInventory) -> Mapping[str, Tag]:
+    """What may be done to each host. A tag belongs to a machine: of several names for the same one
+    the strictest tag counts, or a second name would make a lab host of a till."""
+    member = frozenset(inventory.groups.get(GROUP, ()))
+    machines: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, variables in inventory.hosts.items():
+        machines[_machine(name, variables)].append(name)
+    found: dict[str, Tag] = {}
+    for names in machines.values():
+        said = (_said(inventory.hosts[name], member=name in member) for name in names)
+        found |= dict.fromkeys(names, min(said, key=_STRICT.index))
+    return found
+
+
+def _machine(name: str, variables: Mapping[str, object]) -> tuple[str, str]:
+    """Address and port. An address that is a template is the same as any that is written so."""
+    address = _plain(variables.get("ansible_host")) or name
+    port = _plain(variables.get("ansible_port")) or 22
+    return str(address).strip().casefold(), str(port).strip()
+
+
+def _said(variables: Mapping[str, object], *, member: bool) -> Tag:
+    own = {VARIABLE: _plain(variables[VARIABLE])} if VARIABLE in variables else {}
+    return tag_of(own, (GROUP,) if member else ())
+
+
+def _host(
+    name: str, tag: Tag, worlds: tuple[World, World], inventory: FrozenInventory
+) -> HostFacts:
+    """``worlds`` are those of the beginning and of the end."""
+    variables = {key: _plain(each) for key, each in inventory.hosts[name].items()}
+    world, busy = worlds[0], worlds[0].busy.get(name)
     return HostFacts(
         tag=tag,
         groups=world.groups.get(name, ()),
         protected=tuple(world.protected.get(name, ())),
         busy=busy.who if busy is not None else "",
-        closed=None if window.allowed else (window.reason.en, window.reason.zh),
+        closed=_closed(name, _CLASSES[tag], worlds),
         units=_names(variables.get("sw_chaos_units"), ()),
         paths=_names(variables.get("sw_chaos_paths"), PATHS),
     )
+
+
+def _closed(
+    name: str, operation: OperationClass, worlds: tuple[World, World]
+) -> tuple[str, str] | None:
+    """The window's refusal: it has to be open at the beginning and when the time is up."""
+    begins, ends = (world.windows(name, operation) for world in worlds)
+    if not begins.allowed:
+        return begins.reason.en, begins.reason.zh
+    if not ends.allowed:
+        return f"when its time is up: {ends.reason.en}", f"到期时：{ends.reason.zh}"
+    return None
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
@@ -38,6 +38,15 @@ class Came(StrEnum):
     FAILED = "failed"  # nothing came back
 
 
+_ZH = {
+    "the login was refused": "登录被拒绝",
+    "it does not answer, or its host key is not known": "无响应，或主机密钥未知",
+    "the session broke off": "会话中断",
+    "nobody says how its configuration is shown": "未指定显示配置的命令（sw_config_command）",
+    "this name cannot be a folder": "该名称不能用作目录名",
+}
+"""What is said of a device that failed, in Chinese."""
+
 GOOD = frozenset({Came.FIRST, Came.CHANGED, Came.UNCHANGED})
 
 
@@ -54,7 +63,8 @@ class DeviceResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBackupParts:
-    """What reading devices needs. ``ledger`` None: nothing is journaled (a site without one)."""
+    """What reading devices needs. ``ledger`` None: nothing is journaled (a site without one).
+    ``smaller``: a person knows that there is less in them than before."""
 
     devices: Devices
     store: ConfigStore
@@ -62,6 +72,7 @@ class DeviceBackupParts:
     clock: Clock
     zone: tzinfo
     at_once: int = 12
+    smaller: bool = False
 
 
 def back_up_devices(
@@ -81,10 +92,13 @@ def back_up_devices(
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for result in sorted(map(Future.result, done), key=lambda each: each.device):
+                good = [each.result() for each in done if each.exception() is None]
+                for result in sorted(good, key=lambda each: each.device):
                     _journal(parts, run, result)
                     found[result.device] = result
                     told(result)
+                for each in done:
+                    each.result()  # the folder, the ledger: whoever comes next would fail as well
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
@@ -95,12 +109,14 @@ def back_up_devices(
 
 def _one(parts: DeviceBackupParts, access: DeviceAccess) -> DeviceResult:
     """One device from the first word to the file. Runs in a thread of its own."""
-    files = parts.store.files(access.device)
-    last = files[-1] if files else None
+    last: ConfigFile | None = None
     try:
+        files = parts.store.files(access.device)
+        last = files[-1] if files else None
         text = parts.devices.read(access)
         before = parts.store.text(last) if last else ""
-        if (refusal := against(text, access.platform, before)) is not None:
+        than = "" if parts.smaller else before
+        if (refusal := against(text, access.platform, than)) is not None:
             return _bad(access, Came.REJECTED, last, refusal.en, refusal.zh)
         if last is not None and same(before, text, access.platform):
             return DeviceResult(device=access.device, came=Came.UNCHANGED, file=last.name)
@@ -108,7 +124,8 @@ def _one(parts: DeviceBackupParts, access: DeviceAccess) -> DeviceResult:
             en, zh = "two readings differ: it is being changed", "两次读取不一致：正在被修改"
             return _bad(access, Came.REJECTED, last, en, zh)
     except StorewardenError as error:
-        return _bad(access, Came.FAILED, last, error.what, error.what)
+        en = f"{error.what} ({error.hint})" if error.hint else error.what
+        return _bad(access, Came.FAILED, last, en, _ZH.get(error.what, en))
     today = parts.clock.now().astimezone(parts.zone).date()
     file = next_file(access.device, today, files)
     parts.store.keep(file, text)

@@ -73,7 +73,7 @@ def outcomes(book: HealingBook, begin: datetime) -> Iterator[Outcome]:
             rule=decision.rule,
             action=decision.action,
             stage=Stage.GONE if healthy else occurrence.stage,
-            starts_at=occurrence.alert.starts_at,
+            starts_at=occurrence.began_at,
             ended_at=occurrence.since or occurrence.received_at,
             acted=end is not None and end not in _NOT_MADE,
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from storewarden.domain.estate.device import Device
-from storewarden.domain.healing.events import AlertEvent, Decided, Denied, Moved
+from storewarden.domain.healing.events import STOREWARDEN, AlertEvent, Decided, Denied, Moved
 from storewarden.domain.healing.incident import (
     Happening,
     Incident,
@@ -41,6 +41,13 @@ class IncidentFacts:
     rules: Callable[[], tuple[Rule, ...]] = lambda: ()
     devices: Callable[[], Mapping[str, Device]] = dict
     depends: Callable[[], Mapping[str, Sequence[str]]] = dict
+
+
+def read_ahead(facts: IncidentFacts) -> IncidentFacts:
+    """The same, with the devices read now: an inventory takes long, and everybody waits for whoever
+    holds the ledger's lock."""
+    devices = facts.devices()
+    return replace(facts, devices=lambda: devices)
 
 
 def calling(decide: DecideAlerts, facts: IncidentFacts) -> DecideAlerts:
@@ -85,7 +92,7 @@ def _pair(
         return
     what = event.what
     if isinstance(what, Decided):
-        yield occurrence, what.decision
+        yield occurrence, _named(occurrence, what.decision)
     elif isinstance(what, Moved) and what.stage is Stage.ESCALATED:
         reason = Reason(guard="repair", en=what.reason, zh=what.reason_zh or what.reason)
         yield occurrence, _called(occurrence, reason, event.at)
@@ -97,13 +104,18 @@ def _pair(
 
 
 def _called(occurrence: Occurrence, reason: Reason, at: datetime) -> Decision:
-    """A person has it: the decision that it comes to. Without an earlier one its fault is the
-    alert's own name."""
-    before = occurrence.decision
-    if before is None:
-        name = f"alert:{occurrence.alert.name}"
-        return Decision(verdict=Verdict.ESCALATE, at=at, reasons=(reason,), incident=name)
-    return replace(before, verdict=Verdict.ESCALATE, at=at, reasons=(reason,), due=None)
+    """A person has it: the decision that it comes to."""
+    before = occurrence.decision or Decision(verdict=Verdict.ESCALATE, at=at)
+    called = replace(before, verdict=Verdict.ESCALATE, at=at, reasons=(reason,), due=None)
+    return _named(occurrence, called)
+
+
+def _named(occurrence: Occurrence, decision: Decision) -> Decision:
+    """The same, with a fault's name for a person's work that no rule gives one: else all alerts
+    that nobody can decide about would be one fault."""
+    if decision.rule or not incident_name(decision) or decision.incident:
+        return decision
+    return replace(decision, incident=f"alert:{occurrence.alert.name}")
 
 
 def _without(
@@ -112,17 +124,27 @@ def _without(
     """Those that have to open or join an incident.
 
     An alert that people work on already needs no other incident, except that of a storm or a
-    store's fault; of one that was held for solved, it is the same incident that is open again.
+    store's fault; of one that was held for solved, it is the same incident that is open again. An
+    alert that is held back still for the same fault says nothing new: it does not open what a
+    person has solved.
     """
     mine = {key: each for each in known for key in each.occurrences}
     found = list[tuple[Occurrence, Decision]]()
     for occurrence, decision in pairs:
         there = mine.get(occurrence.key)
+        if there is not None and _held_still(occurrence, decision, there):
+            continue
         if there is None or is_shared(incident_name(decision)):
             found.append((occurrence, decision))
         elif there.state is IncidentState.SOLVED:
             found.append((occurrence, replace(decision, incident=there.name)))
     return found
+
+
+def _held_still(occurrence: Occurrence, decision: Decision, there: Incident) -> bool:
+    held = occurrence.stage is Stage.SUPPRESSED and decision.verdict is Verdict.SUPPRESS
+    # What its alerts solved was over: one that is held back again after that fires again.
+    return held and there.name == incident_name(decision) and there.solved_by != STOREWARDEN
 
 
 def _event(number: str, what: Happening, now: datetime) -> IncidentEvent:

@@ -9,6 +9,7 @@ refused with the nearest ones: a misspelt pause would silently not hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -26,6 +27,16 @@ KINDS = ("rule", "action", "source")
 """What can be paused."""
 
 _NEAR = 3  # names that a refusal suggests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A pause that was taken back; ``was`` is false when there was none, ``over`` when there was
+    one whose time had run out already."""
+
+    what: str
+    was: bool
+    over: bool
 
 
 class PauseOrders:
@@ -51,14 +62,16 @@ class PauseOrders:
             Pause(what=name, by=self._person.id, at=now, reason=said, until=until)
         )
 
-    def resume(self, what: str, reason: str) -> tuple[str, bool]:
-        """Take it back: its name, and whether there was one. Raises ConfigInvalid."""
-        said = _reason(reason)
-        paused = [each.what for each in self._pauses.pauses()]
+    def resume(self, what: str, reason: str) -> Resumed:
+        """Take it back. Raises ConfigInvalid."""
+        said, now = _reason(reason), self._clock.now()
+        there = {each.what: each.holds(now) for each in self._pauses.pauses()}
+        paused = list(there)
         # A rule that was paused and is gone has to be found as well.
         known = {kind: _with(self._known[kind], kind, paused) for kind in KINDS}
         name = resolve(what, known, first=paused)
-        return name, self._pauses.resume(name, self._person.id, said)
+        was = self._pauses.resume(name, self._person.id, said)
+        return Resumed(what=name, was=was, over=was and not there.get(name, True))
 
 
 def holding(pauses: HealPauses, now: datetime) -> tuple[Pause, ...]:

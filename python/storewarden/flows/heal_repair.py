@@ -22,7 +22,7 @@ from storewarden.domain.healing.aftermath import Terms, after_repair
 from storewarden.domain.healing.events import AlertEvent
 from storewarden.domain.healing.record import End, HostEnd, Occurrence, Repair, RepairState, Stage
 from storewarden.flows.heal_check import VerifiedBy, by_alert
-from storewarden.flows.heal_incidents import IncidentFacts, calling
+from storewarden.flows.heal_incidents import IncidentFacts, calling, read_ahead
 from storewarden.flows.heal_reports import all_end, ends_of
 from storewarden.flows.rollout_parts import Contact, EstateNow, PlaySettings
 from storewarden.flows.rollout_stop import in_chinese
@@ -93,9 +93,10 @@ def run_repair(parts: RepairParts, ident: str) -> None:
     found = found_run(parts.runner, ident)
     if repair.state is not RepairState.ENDED:
         ends = _ran(parts, repair, found)
+        facts = read_ahead(parts.incidents)
         now = parts.clock.now()
         repair = parts.book.end_repair(
-            ident, ends, now, calling(_followed(parts, repair, ends), parts.incidents)
+            ident, ends, now, calling(_followed(parts, repair, ends), facts)
         )
         parts.wake()
     parts.ran(repair)

@@ -29,7 +29,7 @@ from storewarden.domain.healing.rule import Rule
 from storewarden.domain.healing.world import World
 from storewarden.flows.heal_again import Covers
 from storewarden.flows.heal_check import SourceCheck, VerifiedBy, by_alert
-from storewarden.flows.heal_incidents import IncidentFacts, calling
+from storewarden.flows.heal_incidents import IncidentFacts, calling, read_ahead
 from storewarden.flows.heal_repair import REPAIR, host_of
 from storewarden.flows.heal_world import WorldBook
 from storewarden.ports.clock import Clock
@@ -156,7 +156,7 @@ class HealingDuty:
         def seen(there: Mapping[str, Occurrence], _numbers: Numbers) -> Settled:
             return looked(there, found, parts)
 
-        parts.book.amend(list(found), calling(seen, parts.incidents))
+        parts.book.amend(list(found), calling(seen, read_ahead(parts.incidents)))
 
 
 def decided(

@@ -11,7 +11,7 @@ question per five hundred of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,8 +61,7 @@ class IncidentDuty:
             return rests
         self._looked_at = now
         after = self._followed(self._parts.incidents.open_ones())
-        for incident in after:
-            self._trace(incident)
+        self._trace_all(after)
         self._close_quiet({each.name for each in after})
         looks = [next_look(each, self._parts.policy) for each in after if not each.over]
         return min((each for each in looks if each is not None), default=None)
@@ -105,21 +104,29 @@ class IncidentDuty:
                 return found
         return None
 
-    def _trace(self, incident: Incident) -> None:
-        """Whether it came often enough to have a problem behind it; asked once for each time."""
-        mark = (incident.number, incident.disputes)
-        if mark in self._traced:
-            return
+    def _trace_all(self, incidents: Sequence[Incident]) -> None:
+        """Each is counted once for each time that it came."""
+        marks = {(each.number, each.disputes): each for each in incidents}
+        new = {mark: each for mark, each in marks.items() if mark not in self._traced}
+        names = {each.name for each in self._problems()} if new else set[str]()
+        for mark, incident in new.items():
+            if self._trace(incident, names):
+                names.add(incident.name)
+            self._traced.add(mark)
+
+    def _trace(self, incident: Incident, names: Collection[str]) -> bool:
+        """Whether it came often enough to have a problem behind it; ``names`` are the faults of
+        open problem tickets."""
         parts = self._parts
         begin = incident.opened_at - parts.policy.same_span
         same = parts.incidents.incidents(since=begin, name=incident.name)
         problem = problem_behind(incident, same, parts.policy)
-        if problem is None and any(each.name == incident.name for each in self._problems()):
+        if problem is None and incident.name in names:
             # The ticket is open still: this one belongs to it, however long ago the others were.
             problem = Problem(name=incident.name, incidents=(incident.number,), times=1)
         if problem is not None:
             parts.incidents.trace(problem)
-        self._traced.add(mark)
+        return problem is not None
 
     def _close_quiet(self, open_names: set[str]) -> None:
         """Problems whose fault has not come again for long enough."""

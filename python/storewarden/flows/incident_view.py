@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from storewarden.domain.healing.incident import Clock, Incident, IncidentState
+from storewarden.domain.healing.incident import Clock, Incident, IncidentState, Needs
 from storewarden.domain.healing.incident_clock import promised
-from storewarden.domain.healing.record import Occurrence, Repair
+from storewarden.domain.healing.record import Occurrence, Repair, Stage
 from storewarden.domain.healing.rule import Impact
 from storewarden.domain.healing.sla import IncidentPolicy
 from storewarden.flows.heal_view import occurrence_data, repair_data
@@ -72,6 +72,15 @@ class IncidentLook:
         return min(running, key=lambda each: each.promised, default=None)
 
     @property
+    def needs(self) -> Needs:
+        """What is to be done still. After a yes its repair runs: nobody is asked for it again,
+        except for one of the alerts shown that asks still."""
+        asks = any(each.stage is Stage.ASKING and not each.granted for each in self.alerts)
+        if self.incident.needs is Needs.ANSWER and self.incident.repairs and not asks:
+            return Needs.NOBODY
+        return self.incident.needs
+
+    @property
     def evidence(self) -> tuple[str, ...]:
         """Names of stored documents, in the order in which they came."""
         names = (name for entry in self.incident.timeline for name in entry.evidence)
@@ -123,7 +132,7 @@ def row_data(look: IncidentLook) -> dict[str, Any]:
         "kind": incident.kind.value,
         "priority": incident.priority.value,
         "state": incident.state.value,
-        "needs": incident.needs.value,
+        "needs": look.needs.value,
         "holder": incident.holder,
         "hosts": list(incident.hosts),
         "began_at": incident.began_at.isoformat(),

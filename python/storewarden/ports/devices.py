@@ -13,7 +13,8 @@ from storewarden.domain.backup.device_config import ConfigFile, Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAccess:
-    """How a device is reached. ``user`` "" is the site's; ``command`` "" is the platform's own."""
+    """How a device is reached. ``user`` is what the inventory says; the site's
+    own word, where there is one, wins. ``command`` "" is the platform's own."""
 
     device: str
     address: str

@@ -67,10 +67,12 @@ class PausesAnswer(BaseModel):
 
 
 class ResumedAnswer(BaseModel):
-    """What goes on; ``was`` is false when it was not paused."""
+    """What goes on; ``was`` is false when it was not paused, ``over`` true when the time of its
+    pause had run out already."""
 
     what: str
     was: bool
+    over: bool
 
 
 class AlertAnswer(BaseModel):
@@ -169,8 +171,8 @@ def resume(
 ) -> JSONResponse:
     """Take a pause back; twice is once."""
     good_key(key)
-    name, was = pause_orders(parts.site, person_of(request)).resume(what, reason)
-    return JSONResponse({"what": name, "was": was})
+    gone = pause_orders(parts.site, person_of(request)).resume(what, reason)
+    return JSONResponse({"what": gone.what, "was": gone.was, "over": gone.over})
 
 
 def _orders(request: Request, parts: WebParts) -> AlertOrders:

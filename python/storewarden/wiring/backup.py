@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from storewarden.wiring.site import Site
 
 
+_FIRST, _LAST = date(1970, 1, 1), date(2199, 12, 31)
+
+
 def policies(site: Site) -> tuple[Policy, ...]:
     """The site's backup policies. Raises ConfigInvalid, also when the settings name none."""
     place = site.config.backup.policies
@@ -45,13 +48,16 @@ def today(site: Site) -> date:
     return site.clock.now().astimezone(ZoneInfo(site.config.site.timezone)).date()
 
 
-def planned(site: Site, night: date) -> BackupPlan:
-    """What is taken in the night that begins on that day. Raises ConfigInvalid."""
+def planned(site: Site, night: date, host: str = "") -> BackupPlan:
+    """What is taken in the night that begins on that day, of one host if it is named. The night is
+    planned whole all the same. Raises ConfigInvalid, also for a host that there is not."""
     found = policies(site)
     estate = EstateSource(site)()
     home = ZoneInfo(site.config.site.timezone)
     groups = _groups(estate.inventory.groups)
-    return plan_backups(
+    if host and all(each.name != host for each in estate.devices):
+        raise ConfigInvalid("there is no such host in the inventory", where=host)
+    plan = plan_backups(
         PlanParts(
             devices=estate.devices,
             policies=found,
@@ -61,6 +67,7 @@ def planned(site: Site, night: date) -> BackupPlan:
         ),
         night,
     )
+    return plan.only(host) if host else plan
 
 
 def lines_of(config: BackupConfig) -> Lines:
@@ -76,9 +83,12 @@ def lines_of(config: BackupConfig) -> Lines:
 def night_of(text: str) -> date:
     """A day as people write it: 2026-11-22. Raises ConfigInvalid."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        found = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
-        raise ConfigInvalid(f"{text} is no day", where="--night", hint="as 2026-11-22") from None
+        found = date.max
+    if not _FIRST <= found <= _LAST:
+        raise ConfigInvalid(f"{text} is no day", where="--night", hint="as 2026-11-22")
+    return found
 
 
 _PLATFORMS = {"ios": Platform.CISCO_IOS, "ce": Platform.HUAWEI_VRP, "vrp": Platform.HUAWEI_VRP}
@@ -95,6 +105,8 @@ def accesses(site: Site, hosts: Sequence[str] = ()) -> tuple[DeviceAccess, ...]:
         for device in estate.devices
         if any(each.selector.fits(device, groups.get(device.name, ())) for each in wanted)
     ]
+    if not bound:
+        raise ConfigInvalid("no policy of method network binds any host", where="backup.policies")
     for name in hosts:
         if name not in bound:
             raise ConfigInvalid(
@@ -109,12 +121,16 @@ def accesses(site: Site, hosts: Sequence[str] = ()) -> tuple[DeviceAccess, ...]:
 def access_of(name: str, variables: Mapping[str, object]) -> DeviceAccess:
     """How a device is reached, from its variables in the inventory."""
     system = _text(variables, "ansible_network_os").rpartition(".")[2]
-    port = variables.get("ansible_port", 22)
+    port = _text(variables, "ansible_port") or variables.get("ansible_port", 22)
+    if isinstance(port, str) and port.isascii() and port.isdigit():
+        port = int(port)
+    if not isinstance(port, int):
+        raise ConfigInvalid("ansible_port is no number", where=name)
     return DeviceAccess(
         device=name,
         address=_text(variables, "ansible_host") or name,
         platform=_PLATFORMS.get(system, Platform.GENERIC),
-        port=port if isinstance(port, int) else 22,
+        port=port,
         user=_text(variables, "ansible_user"),
         command=_text(variables, "sw_config_command"),
     )
@@ -140,9 +156,14 @@ def device_store(site: Site) -> GitConfigs:
 
 
 def device_backup(
-    site: Site, hosts: Sequence[str], told: Callable[[DeviceResult], None]
+    site: Site,
+    hosts: Sequence[str],
+    told: Callable[[DeviceResult], None],
+    *,
+    smaller: bool = False,
 ) -> tuple[DeviceResult, ...]:
     """Read the configurations of network devices, and keep what changed; ``told`` hears of each.
+    ``smaller`` takes those with far less in them than before.
 
     Raises ConfigInvalid, Refused when somebody else is at it, AdapterError for folder and ledger.
     """
@@ -164,6 +185,7 @@ def device_backup(
         clock=site.clock,
         zone=ZoneInfo(site.config.site.timezone),
         at_once=config.at_once,
+        smaller=smaller,
     )
     return back_up_devices(parts, accesses(site, hosts), told)
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from storewarden.adapters.ansible.heal_actions import installed_heal_actions
 from storewarden.config.heal_policy import policy_of
 from storewarden.config.heal_rules import load_rules
-from storewarden.domain.errors import ConfigInvalid
+from storewarden.domain.errors import ConfigInvalid, StorewardenError
 from storewarden.domain.estate.device import Device
 from storewarden.domain.healing.action import VerifyBy
 from storewarden.domain.healing.aftermath import Terms
@@ -234,8 +234,12 @@ class Healing:
             return ()
 
     def _devices(self) -> Mapping[str, Device]:
-        """The estate's devices by name, laid out anew only when the inventory was read again."""
-        estate = self.estate()
+        """The estate's devices by name, laid out anew only when the inventory was read again. The
+        last ones, or none, while it cannot be read: a person is called all the same."""
+        try:
+            estate = self.estate()
+        except StorewardenError:
+            return self._laid_out[1] if self._laid_out is not None else {}
         if self._laid_out is None or self._laid_out[0] is not estate:
             self._laid_out = (estate, {each.name: each for each in estate.devices})
         return self._laid_out[1]

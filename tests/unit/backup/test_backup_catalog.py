@@ -63,13 +63,13 @@ def standing(*sets: BackupSet, runs: tuple[Run, ...] = (), drill: bool = True) -
     return standing_of(TARGET, CORE, known, NOW)
 
 
-def run(hours: float, end: RunEnd | None, reason: str = "") -> Run:
+def run(hours: float, end: RunEnd | None, reason: str = "", kind: SetKind = SetKind.FULL) -> Run:
     began = NOW - timedelta(hours=hours)
     ended = began + timedelta(minutes=5) if end else None
     return Run(
         id=f"run-{hours}",
         target=TARGET,
-        kind=SetKind.FULL,
+        kind=kind,
         began=began,
         ended=ended,
         end=end,
@@ -107,6 +107,19 @@ def test_only_a_good_set_clears_a_failure() -> None:
 
 def test_what_is_older_than_its_schedule_allows_is_late() -> None:
     assert standing(backup("F", 11)).coverage is Coverage.LATE
+
+
+def test_logs_do_not_make_up_for_full_sets_that_stopped() -> None:
+    full = backup("F", 24 * 60)
+    logs = [backup(f"L{n}", n, SetKind.LOG, parent="F") for n in range(1, 8)]
+    assert standing(full, *logs).coverage is Coverage.LATE
+    failed = run(24 * 5, RunEnd.FAILED, "no space left")
+    assert Coverage.FAILED in (
+        (
+            told := standing(full, *logs, runs=(failed, run(1, RunEnd.DONE, kind=SetKind.LOG)))
+        ).coverage,
+        *told.also,
+    )
 
 
 def test_an_increment_is_worth_nothing_without_its_full_set() -> None:

@@ -51,6 +51,16 @@ def test_stores_begin_at_places_of_their_own_and_always_the_same() -> None:
     assert all(NIGHT <= each <= NIGHT + timedelta(hours=3) for each in begins)
 
 
+def test_a_short_window_leaves_no_store_out_by_its_number() -> None:
+    short = Interval(starts=NIGHT, ends=NIGHT + timedelta(hours=2))
+    many = [wanted(each, size=200 * MIB, window=short) for each in range(1, 500)]
+    assert plan_night(many, {}).late == ()
+
+
+def test_a_narrow_hub_is_still_a_limit() -> None:
+    assert Hub(name="east", at_once=100, bandwidth=61).share(0) == 1
+
+
 def test_one_line_carries_one_set_at_a_time() -> None:
     both = [wanted(1), wanted(1, host="s000001-pos01")]
     first, second = plan_night(both, {}).slots

@@ -135,6 +135,16 @@ def test_each_change_is_one_version_more() -> None:
         "crypto isakmp key hunter2 address 10.0.0.1",
         "neighbor 10.0.0.1 password hunter2",
         "tacacs-server key 7 hunter2",
+        " ip ospf message-digest-key 1 md5 7 hunter2",
+        " standby 1 authentication md5 key-string 7 hunter2",
+        " standby 1 authentication hunter2",
+        "ntp authentication-key 1 md5 hunter2 7",
+        "snmp-server host 10.0.0.1 version 2c hunter2",
+        "enable secret level 15 5 hunter2",
+        " pre-shared-key local hunter2",
+        "snmp-agent target-host trap params securityname hunter2 v2c",
+        " wpa-psk ascii 0 hunter2",
+        "snmp-server user u g v3 auth sha hunter2 priv aes 128 hunter2",
     ],
 )
 def test_no_secret_is_shown(line: str) -> None:

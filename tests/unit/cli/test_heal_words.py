@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from storewarden.cli.heal_words import history_rows, pause_lines, rule_data, rule_rows, story
+from storewarden.cli.heal_words import (
+    answer_line,
+    history_rows,
+    pause_lines,
+    resumed_line,
+    rule_data,
+    rule_rows,
+    story,
+)
 from storewarden.domain.healing.pause import Pause
 from storewarden.domain.healing.plain import ALERT, ALERTS
 from storewarden.domain.healing.record import End, HostEnd, Repair, Verdict
@@ -45,6 +53,33 @@ def test_every_verdict_has_a_word_in_both_languages(verdict: Verdict) -> None:
     decided = entry(f"{ALERT}decided", decision={"verdict": verdict.value}, by="storewarden")
     assert verdict.value in told("en", decided)[0]
     assert not ENGLISH.search(told("zh", decided)[0])
+
+
+@pytest.mark.parametrize(
+    ("granted", "english", "chinese"),
+    [
+        ("wang", "approved, it will be repaired next", "已批准，即将修复"),
+        ("", "waits for approval", "等待批准"),
+    ],
+)
+def test_a_yes_is_answered_with_what_comes_next(granted: str, english: str, chinese: str) -> None:
+    found = {"key": "0123456789abcdef", "name": "PosDown", "stage": "asking", "granted": granted}
+    assert answer_line(found, Language.EN) == f"0123456789ab PosDown: {english}"
+    assert answer_line(found, Language.ZH) == f"0123456789ab PosDown: {chinese}"
+
+
+@pytest.mark.parametrize(
+    ("was", "over", "english"),
+    [
+        (True, False, "rule:x goes on"),
+        (True, True, "rule:x had run out already"),
+        (False, False, "rule:x was not paused"),
+    ],
+)
+def test_what_is_resumed_says_what_that_changed(was: bool, over: bool, english: str) -> None:
+    found = {"what": "rule:x", "was": was, "over": over}
+    assert resumed_line(found, Language.EN) == english
+    assert not ENGLISH.search(resumed_line(found, Language.ZH).removeprefix("rule:x"))
 
 
 @pytest.mark.parametrize("end", list(End))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -27,8 +28,9 @@ from storewarden.domain.healing.pause import Pause
 from storewarden.domain.healing.record import Reason, Stage
 from storewarden.domain.healing.rule import Impact, Kind
 from storewarden.domain.healing.sla import IncidentPolicy
-from storewarden.flows.incident_view import IncidentLook, look_at
+from storewarden.flows.incident_view import IncidentLook, look_at, row_data
 from storewarden.ports.reports import Language
+from tests.unit.healing.scenes import heard
 
 NOON = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -157,6 +159,21 @@ def test_one_incident_shows_promises_items_and_its_story() -> None:
     assert "磁盘已满" in chinese
     assert "时限 06-01 12:10，已于 06-01 12:12 完成，超时 2 分钟" in chinese
     assert "disk full" not in chinese
+
+
+def test_a_yes_is_not_asked_for_when_its_repair_runs() -> None:
+    asking = opened(needs=Needs.ANSWER)
+    assert "a yes or no to a repair" in whole(seen(asking, 1), look())
+    running = after(asking, (1, Answered(repair="GMBG-1-H1")), by="storewarden")
+    assert "a repair is on its way" in whole(seen(running, 2), look())
+    assert (row_data(seen(asking, 1))["needs"], row_data(seen(running, 2))["needs"]) == (
+        "answer",
+        "nobody",
+    )
+    # Another alert of the storm still waits for its yes.
+    waits = replace(heard(), stage=Stage.ASKING)
+    assert replace(seen(running, 2), alerts=(waits,)).needs is Needs.ANSWER
+    assert replace(seen(running, 2), alerts=(replace(waits, granted="li"),)).needs is Needs.NOBODY
 
 
 def test_letters_that_a_terminal_obeys_are_not_shown() -> None:

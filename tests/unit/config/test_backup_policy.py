@@ -149,6 +149,28 @@ policies:
     assert "is 2 copies (ordinary needs 3 (guide 1.6.3, 1.7.3))" in found
 
 
+@pytest.mark.parametrize("select", ["", "{}", "{roles: }", "{roles: []}"])
+def test_a_selector_that_names_nothing_does_not_mean_everything(
+    tmp_path: Path, select: str
+) -> None:
+    text = SHORT.replace("{roles: [pos]}", select)
+    assert "names nothing (leave it out for all hosts)" in mistakes(tmp_path, text)
+    (found,) = loaded(tmp_path, SHORT.replace("    select: {roles: [pos]}\n", ""))
+    assert found.selector.roles == ()
+
+
+def test_no_copies_are_too_few(tmp_path: Path) -> None:
+    line = "    copies: [{location: store}, {location: hub}, {location: away, immutable: 30d}]"
+    assert line in SHORT
+    assert "is 0 copies" in mistakes(tmp_path, SHORT.replace(line, "    copies: []"))
+
+
+def test_network_devices_are_read_again_after_each_change(tmp_path: Path) -> None:
+    text = SHORT.replace("pos-database", "core-network").replace("sqlite", "network")
+    assert loaded(tmp_path, text)[0].after_change
+    assert not loaded(tmp_path, SHORT)[0].after_change
+
+
 def test_two_policies_of_one_name_are_refused(tmp_path: Path) -> None:
     text = SHORT + SHORT.replace("policies:\n", "")
     assert "a policy is called tills already" in mistakes(tmp_path, text)

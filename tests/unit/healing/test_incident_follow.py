@@ -193,6 +193,29 @@ def test_an_alert_that_fires_again_opens_it_again() -> None:
     assert [type(each) for each in followed(there, stand(k1=Stage.HEALED), at=5)[1]] == [Solved]
 
 
+def test_an_alert_that_a_person_has_opens_it_again_when_it_fires_again() -> None:
+    """Nothing is decided about it any more: only what follows can say it."""
+    quiet = {"k1": Course(stage=Stage.ESCALATED, resolved=True), "k2": Course(stage=Stage.GONE)}
+    there, _said = followed(incident("k1", "k2", needs=Needs.PERSON), quiet)
+    assert there.state is IncidentState.SOLVED
+    fires = {**quiet, "k1": Course(stage=Stage.ESCALATED)}
+    why = Reason(guard="repair", en="not well", zh="异常")
+    assert needs_reason(there, fires) == "k1" and needs_reason(there, quiet) == ""
+    there, said = followed(there, fires, at=5, why=why)
+    assert said[0] == Joined(occurrences=("k1",))
+    assert [each.needs for each in there_notes(said)] == [Needs.PERSON]
+    assert "a person has to act on 1 alert: not well" in there.timeline[-1].en
+    assert there.state is IncidentState.ANSWERED and there.disputes == 1
+    there, said = followed(there, quiet, at=6)
+    assert [type(each) for each in said] == [Solved]
+
+
+def test_what_a_person_has_solved_is_not_opened_by_an_alert_that_fires_on() -> None:
+    solved = after(incident(needs=Needs.PERSON), (2, Solved(verified=False, how="new cable")))
+    there, said = followed(solved, stand(k1=Stage.ESCALATED), at=3)
+    assert said == [] and there.state is IncidentState.SOLVED
+
+
 def test_clocks_run_on_what_was_told_in_the_same_moment() -> None:
     there, said = followed(incident(), stand(k1=Stage.ESCALATED), at=9)
     assert Warned(clock=Clock.ANSWER) in said

@@ -317,6 +317,13 @@ def test_a_repair_has_an_incident_with_its_item_and_its_priority() -> None:
     assert only.began_at == NOON
 
 
+def test_of_an_alert_that_fires_again_the_clocks_run_from_then() -> None:
+    again = heard(fresh=NOON + minutes(90))
+    found = decided(replace(again, fresh=None)).decisions
+    (only,) = faults_of([(again, found[again.key])], RULES, world().devices)
+    assert only.began_at == NOON + minutes(90)
+
+
 # Problems.
 
 

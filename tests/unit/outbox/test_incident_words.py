@@ -76,6 +76,16 @@ def test_a_message_says_what_where_and_what_to_do() -> None:
     assert f"storewarden incident show {NUMBER}" in words.next.en
 
 
+def test_a_problem_is_looked_at_in_the_last_of_its_incidents() -> None:
+    """A problem has no page of its own."""
+    numbers = ["INC-20260601-083000", "INC-20260602-083000"]
+    event = _event("problem opened", "PRB-20260602-083000", times=2, incidents=numbers)
+    notice = notice_of(event, Context())
+    assert notice is not None
+    assert "storewarden incident show INC-20260602-083000" in notice.words.next.en
+    assert "storewarden incident show INC-20260602-083000" in notice.words.next.zh
+
+
 def test_only_what_may_be_told_needs_its_incident() -> None:
     assert needs_incident("incident opened") and not needs_incident("incident joined")
     assert not needs_incident("problem opened")

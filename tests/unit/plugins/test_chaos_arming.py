@@ -100,6 +100,8 @@ def test_an_order_takes_it_back_and_stops_the_timer(bench: Bench) -> None:
     bench.begin()
     assert arming.end(bench.host, "chaos-1", "order")["by"] == "order"
     assert "systemctl stop storewarden-chaos-1-undo.timer" in bench.orders
+    # One that has failed is started again and again, and would be so without its script.
+    assert "systemctl stop storewarden-chaos-1-undo.service" in bench.orders
     again = arming.end(bench.host, "chaos-1", "order")
     assert (again["undone"], again["by"]) == (True, "")  # nothing is left of it
 
@@ -135,6 +137,7 @@ def test_one_experiment_per_host(bench: Bench) -> None:
     bench.undo("timer")
     assert arming.begin(bench.host, bench.spell(), "chaos-2", 60)["made"] is True
     assert [each.name for each in (bench.root / "run/storewarden-chaos").iterdir()] == ["chaos-2"]
+    assert "systemctl stop storewarden-chaos-1-undo.service" in bench.orders
 
 
 @pytest.mark.parametrize("ident", ["../x", "chaos-", "chaos-1; true", ""])

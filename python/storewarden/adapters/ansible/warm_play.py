@@ -53,7 +53,7 @@ class WarmPlay:
         self._ended = True  # not begun is over as well
 
     def start(self) -> None:
-        """Fork it; what cannot be prepared is told as ``trouble``."""
+        """Fork it; what cannot be prepared or forked is told as ``trouble``."""
         try:
             config = configured(self._run, self._request)
         except Exception as error:  # noqa: BLE001 - handed to the supervisor, which reports it
@@ -67,7 +67,12 @@ class WarmPlay:
         # A TERM for the child must not be taken for one for its supervisor, whose handler it has.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         # The terminal's other end stays open as long as we live, as pexpect keeps it.
-        self._pid, _terminal = pty.fork()
+        try:
+            self._pid, _terminal = pty.fork()
+        except OSError as error:  # no memory, or more processes than there may be
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            self.trouble = error
+            return
         if self._pid == 0:
             raise SystemExit(self._become(recipe))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

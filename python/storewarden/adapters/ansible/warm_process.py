@@ -12,7 +12,8 @@ answers does it begin. A controller that heard nothing starts the run the cold w
 which hears nothing either, ends.
 
 What was loaded may have changed on disk since. Before each fork every file that it came from is
-looked at; after a change this process ends, and the run starts cold.
+looked at; after a change this process ends, and the run starts cold. The same happens when one of
+them changed while everything was being loaded: what is in memory may be half old and half new.
 
 It ends with its controller: the socket closes, whatever the controller died of. Its children are
 processes of their own by then.
@@ -25,8 +26,10 @@ import json
 import os
 import signal
 import socket
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +76,38 @@ def _sources() -> Iterable[str]:
     yield from preloaded.looked_at()
 
 
-class _Files:
-    """The files that were there when everything had been loaded."""
+def _touched(path: str) -> int:
+    """When a file was last put in its place or written, in nanoseconds since the epoch; 0 for a
+    folder and for what is not there. An installer may set mtime to anything, ctime it may not."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:
+        return 0
+    return found.st_ctime_ns if stat.S_ISREG(found.st_mode) else 0
 
-    def __init__(self, playbook: str) -> None:
-        self._seen: _Seen = {path: _look(path) for path in (*_sources(), playbook)}
+
+class Files:
+    """The files that everything was loaded from; made when it has been.
+
+    ``began`` is when loading began, in nanoseconds since the epoch.
+    """
+
+    def __init__(self, paths: Iterable[str], began: int) -> None:
+        self._seen: _Seen = {path: _look(path) for path in paths}
+        self._torn = any(_touched(path) >= began for path in self._seen)
 
     def changed(self) -> bool:
-        """Whether any of them is another one by now."""
-        return any(_look(path) != found for path, found in self._seen.items())
+        """Whether any of them is, or was while it was loaded, another one."""
+        return self._torn or any(_look(path) != found for path, found in self._seen.items())
+
+
+def _started() -> int:
+    """When this process was made, in nanoseconds since the epoch: its first modules were read
+    before any line of ours. Rounded up to a tick of the kernel, in which no module is read."""
+    fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
+    ticks = int(fields.rpartition(")")[2].split()[19]) + 1  # proc(5): 22, starttime
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time_ns() - int(age * 1e9)
 
 
 def _open_files() -> frozenset[int]:
@@ -93,9 +119,9 @@ def _open_files() -> frozenset[int]:
 class Warm:
     """The loop. ``serve`` returns an order in each child, and None in the process itself."""
 
-    def __init__(self, control: socket.socket, playbook: str) -> None:
+    def __init__(self, control: socket.socket, files: Files) -> None:
         self._control = control
-        self._files = _Files(playbook)
+        self._files = files
 
     def serve(self) -> Order | None:
         """Fork for every order; ends with the controller, or when what was loaded is stale."""
@@ -183,6 +209,7 @@ def _settings(control: socket.socket) -> dict[str, str]:
 
 def main(argv: list[str]) -> int:
     """``warm_process DESCRIPTOR FILLER``: the control socket; the filler is room for a name."""
+    began = _started()
     control = socket.socket(fileno=int(argv[0]))
     control.set_inheritable(False)
     if not shown.can_be_marked():
@@ -198,7 +225,7 @@ def main(argv: list[str]) -> int:
     kept = _open_files() - {control.fileno()}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: nobody asks how they ended
     shown.call([sys.executable, "-P", "-m", NAME])
-    order = Warm(control, playbook).serve()
+    order = Warm(control, Files((*_sources(), playbook), began)).serve()
     return 0 if order is None else _supervise(order, shared, kept)
 
 

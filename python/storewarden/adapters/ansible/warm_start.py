@@ -3,7 +3,8 @@
 
 Whatever is wrong with it, the answer is only ever "not warm": the caller then starts the run cold,
 which comes to the same. A warm process that died or grew stale is replaced in the background, at
-most twice a minute, so that a machine on which it cannot live is not kept busy by it.
+most twice a minute, so that a machine on which it cannot live is not kept busy by it. One that
+hangs is killed: the descriptors of runs that it never took would stay with it, and their locks.
 """
 
 from __future__ import annotations
@@ -67,35 +68,40 @@ class WarmStart:
 
     def start(self, run: Path, lock: int, log: int) -> bool:
         """Whether it has taken the run, for good. The descriptors stay the caller's."""
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            return False
         with ours:
             with theirs:
-                if not self._sent(run, (lock, log, theirs.fileno())):
-                    return False
-            taken = _agreed(ours)
-        if taken is None:  # it has ended, or what it had loaded was stale
-            self.renew()
-        return bool(taken)
+                asked = self._sent(run, (lock, log, theirs.fileno()))
+            taken = asked is not None and _agreed(ours)
+        if asked is not None and not taken:
+            self._replace(asked)
+        return taken
 
-    def _sent(self, run: Path, files: Sequence[int]) -> bool:
+    def _sent(self, run: Path, files: Sequence[int]) -> socket.socket | None:
+        """Where the order went, None when it went nowhere."""
         order = {"run": str(run), "environment": self._environment()}
         with self._lock:
             control = self._ready()
             try:
                 if control is not None:
                     socket.send_fds(control, [json.dumps(order).encode()], list(files))
-                    return True
+                    return control
             except BlockingIOError:
-                return False  # it has more to do than it can
+                return None  # it has more to do than it can
             except OSError:
                 self._drop()
             self._begin()
-        return False
+        return None
 
-    def renew(self) -> None:
-        """Let it go and have another one."""
+    def _replace(self, asked: socket.socket) -> None:
+        """It has ended, hangs, or is stale: have another one. Of several runs that were left alone
+        by the same one the first sees to that."""
         with self._lock:
-            self._drop()
+            if self._control is asked:
+                self._drop()
             self._begin()
 
     def _environment(self) -> dict[str, str]:
@@ -129,8 +135,8 @@ class WarmStart:
     def _launched(
         self, places: environment.PlayPlaces
     ) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-        log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         room = "." * (_ROOM + len(os.fsencode(self._folder)))
         try:
             process = subprocess.Popen(
@@ -157,19 +163,20 @@ class WarmStart:
     def _drop(self) -> None:
         if self._control is not None:
             self._control.close()
+        # One that still loads has no run's descriptors; it ends by itself, and tidies up before.
+        if self._process is not None and self._is_ready:
+            self._process.kill()
         self._control = self._process = None
         self._is_ready = False
 
 
-def _agreed(link: socket.socket) -> bool | None:
-    """True when the run is in good hands, False when the answer is late, None without any."""
+def _agreed(link: socket.socket) -> bool:
+    """Whether the run is in good hands; not when the answer is late, or none will come."""
     link.settimeout(_PATIENCE)
     try:
         if link.recv(1) != _READY:
-            return None
+            return False
         link.send(_GO)
-    except TimeoutError:
+    except OSError:  # TimeoutError is one
         return False
-    except OSError:
-        return None
     return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from storewarden.adapters.ledger.entries import text_of
@@ -24,6 +25,8 @@ from storewarden.ports.journal import moment, stamp
 
 KINDS = (INCIDENT, PROBLEM)
 """What the kinds of all entries about incidents and problems begin with."""
+
+_SMALL = 20_000  # letters of a body that is kept as read: a storm's would take the memory of many
 
 PAUSED, RESUMED = "heal paused", "heal resumed"
 """Kinds of entries about pauses."""
@@ -50,6 +53,14 @@ def incident_row(incident: Incident, opening: int, sequence: int) -> dict[str, A
 
 def incident_of(number: str, body: str) -> Incident:
     """The incident in a row. Raises LedgerConflict for a row nobody can read."""
+    if len(body) < _SMALL:
+        return _kept(number, body)
+    return _read(Incident, body, f"incident {number}")
+
+
+@lru_cache(maxsize=4096)
+def _kept(number: str, body: str) -> Incident:
+    """Every round of decisions reads all that are open, under the lock, and few have changed."""
     return _read(Incident, body, f"incident {number}")
 
 

@@ -111,7 +111,10 @@ def _shrunk(lines: tuple[str, ...], before: tuple[str, ...]) -> Refusal | None:
     if size >= was * _SHRUNK:
         return None
     less = 100 - round(100 * size / was)
-    return Refusal(en=f"it is {less} % smaller than the last one", zh=f"比上一份小 {less}%")
+    return Refusal(
+        en=f"it is {less} % smaller than the last one; --smaller takes it",
+        zh=f"比上一份小 {less}%；确认无误可用 --smaller 接受",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -166,16 +169,24 @@ def next_file(device: str, day: date, there: Iterable[ConfigFile]) -> ConfigFile
     return ConfigFile(device=device, day=day, version=version)
 
 
+_WORDS = (
+    r"password|secret|cipher|community|key-string|pre-shared-key|md5|key|username|securityname"
+    r"|passphrase|wpa-psk|sha\d*|aes|3?des|authentication-key|message-digest-key"
+)
 _SECRET = re.compile(
-    r"(?i)\b((?:password|secret|cipher|community|key-string|pre-shared-key|md5|key|username)"
-    r"(?: +(?:read|write|simple|cipher|irreversible-cipher|encrypted|secret|password|\d))*) +(\S+)"
+    rf"(?i)\b((?:{_WORDS})(?: +(?:read|write|simple|cipher|irreversible-cipher|encrypted|secret"
+    r"|password|md5|key-string|local|remote|hex|ascii|level +\d+|\d+))*) +(\S+)"
+)
+_REST = re.compile(
+    r"(?im)^([+\- ]*(?:snmp-server host \S+|standby \d+ authentication|ntp authentication-key \d+"
+    r"|.*\bpriv(?:acy-mode)? +\S+)) .*$"
 )
 
 
 def shown(text: str) -> str:
     """Lines of a configuration as people see them: without what stands behind words such as
     ``secret``, ``community`` or ``cipher``. A value too much rather than one too few."""
-    return _SECRET.sub(r"\1 ***", text)
+    return _SECRET.sub(r"\1 ***", _REST.sub(r"\1 ***", text))
 
 
 def difference(before: str, after: str, platform: Platform, names: tuple[str, str]) -> str:

@@ -7,18 +7,21 @@ has no row in any catalog. A run that begins clears nothing; only a good set doe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from storewarden.domain.backup.catalog import BackupSet, Catalog, Run, RunEnd, Target, chain_of
-from storewarden.domain.backup.policy import Level, Policy
+from storewarden.domain.backup.policy import Every, Level, Policy, SetKind, Step
 from storewarden.domain.backup.proof import proof_of
 from storewarden.domain.backup.schedule import longest_gap
 
 _GRACE = timedelta(hours=6)
 """How much later than its period a set may be: the window of a night, and its splay. Chosen."""
+
+_HOUR = timedelta(hours=1)
+_STRENGTH = (SetKind.FULL, SetKind.DIFFERENTIAL, SetKind.INCREMENTAL, SetKind.LOG)
 
 
 class Coverage(StrEnum):
@@ -106,47 +109,56 @@ def _faults(
                 f"备份集 {newest.id} 依赖的 {chain.missing} 不存在",
             )
         )
-    found += _failed(catalog, newest)
-    found += _late(newest, policy, now)
+    found += _failed(catalog, sets.values())
+    found += _late(sets.values(), policy, now)
     found += _unverified(sets, policy, now)
     found += _short(newest, policy, catalog, now)
     found += _overdue(policy, catalog, now)
     return found
 
 
-def _failed(catalog: Catalog, newest: BackupSet) -> list[_Found]:
-    """The last run that ended: busy is no failure, and one that is under way says nothing."""
-    ended = [
-        each for each in catalog.runs if each.ended is not None and each.end is not RunEnd.BUSY
-    ]
-    last = max(ended, key=_ended, default=None)
-    if last is None or last.end is RunEnd.DONE or _ended(last)[0] <= newest.received:
-        return []
-    return [
-        (
-            Coverage.FAILED,
-            f"the run of {_day(last.began)} failed: {last.reason}",
-            f"{_day(last.began)} 的备份失败：{last.reason}",
-        )
-    ]
+def _failed(catalog: Catalog, sets: Iterable[BackupSet]) -> list[_Found]:
+    """The last run of each kind that ended: busy is no failure, one that is under way says nothing,
+    and only a later set of that kind, or a stronger one, clears it."""
+    last: dict[SetKind, Run] = {}
+    for run in sorted(catalog.runs, key=_ended):
+        if run.ended is not None and run.end is not RunEnd.BUSY:
+            last[run.kind] = run
+    there = list(sets)
+    for run in sorted(last.values(), key=_ended, reverse=True):
+        since = _ended(run)[0]
+        good = (each for each in there if _as_good(each.kind, run.kind))
+        if run.end is RunEnd.DONE or any(each.received >= since for each in good):
+            continue
+        en = f"the {run.kind.value} run of {_day(run.began)} failed: {run.reason}"
+        zh = f"{_day(run.began)} 的备份（{run.kind.value}）失败：{run.reason}"
+        return [(Coverage.FAILED, en, zh)]
+    return []
 
 
-def _late(newest: BackupSet, policy: Policy, now: datetime) -> list[_Found]:
-    step = longest_gap(policy.schedule)
-    if step is None:
-        return []
-    age = now - newest.received
-    if age <= step.period + _GRACE:
-        return []
-    hours = int(age.total_seconds()) // 3600
-    every = int(step.period.total_seconds()) // 3600
-    return [
-        (
-            Coverage.LATE,
-            f"the newest set is {hours} h old, one is due every {every} h",
-            f"最新备份已有 {hours} 小时，应每 {every} 小时一次",
-        )
-    ]
+def _late(sets: Iterable[BackupSet], policy: Policy, now: datetime) -> list[_Found]:
+    """Each step on its own: logs every four hours do not make up for full sets that stopped."""
+    there = list(sets)
+    oldest = min((each.received for each in there), default=now)
+    for step in policy.schedule:
+        good = (each.received for each in there if _as_good(each.kind, step.kind))
+        age = now - max(good, default=oldest)
+        if age > step.period + _grace(step):
+            hours, every = int(age / _HOUR), int(step.period / _HOUR)
+            en = f"the newest {step.kind.value} set is {hours} h old, one is due every {every} h"
+            zh = f"最新的备份（{step.kind.value}）已有 {hours} 小时，应每 {every} 小时一次"
+            return [(Coverage.LATE, en, zh)]
+    return []
+
+
+def _grace(step: Step) -> timedelta:
+    """What is taken in a night may come at its end; what comes every few hours may not."""
+    return step.period / 4 if step.every is Every.HOURS else _GRACE
+
+
+def _as_good(kind: SetKind, wanted: SetKind) -> bool:
+    """Whether a set of ``kind`` has all that one of the kind ``wanted`` would have."""
+    return _STRENGTH.index(kind) <= _STRENGTH.index(wanted)
 
 
 def _unverified(sets: Mapping[str, BackupSet], policy: Policy, now: datetime) -> list[_Found]:

@@ -35,7 +35,7 @@ class Hub:
 
     def share(self, line: int) -> int:
         """KiB/s for one set on a line of ``line`` KiB/s (0: no limit); 0 when nothing limits it."""
-        even = self.bandwidth // self.at_once if self.bandwidth else 0
+        even = max(1, self.bandwidth // self.at_once) if self.bandwidth else 0
         return min((each for each in (line, even) if each), default=0)
 
 
@@ -102,15 +102,13 @@ def plan_night(wanted: Iterable[Wanted], hubs: Mapping[str, Hub]) -> Night:
     lines: dict[str, datetime] = {}
     places: dict[str, list[datetime]] = {}
     slots, late = list[Slot](), list[Slot]()
-    for begin, each in sorted(
-        ((_place(each), each) for each in wanted),
-        key=lambda pair: (pair[0], pair[1].host, pair[1].policy),
+    for begin, each, hub in sorted(
+        (_placed(each, hubs) for each in wanted),
+        key=lambda found: (found[0], found[1].host, found[1].policy),
     ):
-        hub = hubs.get(each.hub, Hub(name=each.hub, at_once=_UNLIMITED))
         taken = places.setdefault(hub.name, [])
         starts = max(begin, lines.get(each.line, begin), _free_at(taken, hub, begin))
-        length = _length(each, hub)
-        ends = starts + length
+        ends = starts + _length(each, hub)
         slot = Slot(wanted=each, time=Interval(starts=starts, ends=ends))
         if not slot.fits:  # it is not begun, so it holds up nobody
             late.append(slot)
@@ -138,10 +136,16 @@ def _length(wanted: Wanted, hub: Hub) -> timedelta:
     return _SETUP + timedelta(seconds=wanted.size / (rate * _KIB))
 
 
-def _place(wanted: Wanted) -> datetime:
-    """A store's own moment in its window."""
+def _placed(wanted: Wanted, hubs: Mapping[str, Hub]) -> tuple[datetime, Wanted, Hub]:
+    hub = hubs.get(wanted.hub, Hub(name=wanted.hub, at_once=_UNLIMITED))
+    return _place(wanted, hub), wanted, hub
+
+
+def _place(wanted: Wanted, hub: Hub) -> datetime:
+    """A store's own moment in its window, as early as it has to be to end in it."""
     drawn = int.from_bytes(hashlib.sha256(wanted.line.encode()).digest()[:6], "big")
-    whole = min(wanted.splay, wanted.window.length)
+    room = max(timedelta(), wanted.window.length - _length(wanted, hub))
+    whole = min(wanted.splay, room)
     seconds = int(whole.total_seconds()) * drawn >> 48
     return wanted.window.starts + timedelta(seconds=seconds)
 

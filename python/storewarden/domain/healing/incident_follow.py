@@ -5,7 +5,8 @@ It is the same whoever asks and however often: what was told is in the incident,
 events and asking again tells nothing more. So a crash between two looks loses nothing.
 
 An incident is solved when each of its alerts was healed, or is over; verified when all were healed.
-Whose word against that is a person's keeps it open: the same alerts do not solve it twice.
+Whose word against that is a person's keeps it open: the same alerts do not solve it twice. What was
+solved by its alerts is open again when one of them fires again that only a person can end.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from storewarden.domain.healing import incident_clock
+from storewarden.domain.healing.events import STOREWARDEN
 from storewarden.domain.healing.incident import (
     Answered,
     Happening,
     Incident,
     IncidentEvent,
     IncidentState,
+    Joined,
     Needs,
     Noted,
     Solved,
@@ -82,6 +85,7 @@ def follow_up(
     telling = _Telling(incident=incident, now=now)
     for repair in seen.repairs:
         telling.tell_all(_of_repair(telling.incident, repair))
+    telling.tell_all(_of_return(telling.incident, seen))
     telling.tell_all(_of_people(telling.incident, seen))
     telling.tell_all(_of_the_end(telling.incident, seen))
     clocks = incident_clock.follow(telling.incident, policy, now)
@@ -90,7 +94,9 @@ def follow_up(
 
 def needs_reason(incident: Incident, courses: Mapping[str, Course]) -> str:
     """The key of an alert whose way to a person is to be told of; "" for none."""
-    if incident.state is IncidentState.SOLVED or f"called {incident.disputes}" in incident.told:
+    if incident.state is IncidentState.SOLVED:
+        return next(iter(_back(incident, courses)), "")
+    if f"called {incident.disputes}" in incident.told:
         return ""
     return next((key for key in incident.occurrences if _called(courses.get(key))), "")
 
@@ -118,6 +124,14 @@ def _of_repair(incident: Incident, repair: Repair) -> Iterator[tuple[Happening, 
     if repair.state is RepairState.ENDED and about not in incident.told:
         en, zh = _ended(repair)
         yield Noted(en=en, zh=zh, evidence=(repair.id,), about=about), None
+
+
+def _of_return(incident: Incident, seen: Seen) -> Iterator[tuple[Happening, datetime | None]]:
+    """That its fault is back. Of an alert that a person has nothing is decided any more, so nobody
+    else says it."""
+    back = _back(incident, seen.courses)
+    if back:
+        yield Joined(occurrences=back), None
 
 
 def _of_people(incident: Incident, seen: Seen) -> Iterator[tuple[Happening, datetime | None]]:
@@ -152,6 +166,14 @@ def _of_the_end(incident: Incident, seen: Seen) -> Iterator[tuple[Happening, dat
         how = f"{healed} healed and verified, {rest} over without a repair of ours"
         how_zh = f"{healed} 条已修复并验证，{rest} 条自行恢复"
     yield Solved(verified=healed == len(keys), how=how, how_zh=how_zh), None
+
+
+def _back(incident: Incident, courses: Mapping[str, Course]) -> tuple[str, ...]:
+    """Alerts that a person has and that fire, of an incident that was solved because they did not;
+    a person who says that it is solved knows of them."""
+    if incident.state is not IncidentState.SOLVED or incident.solved_by != STOREWARDEN:
+        return ()
+    return tuple(key for key in incident.occurrences if _called(courses.get(key)))
 
 
 def _called(course: Course | None) -> bool:

@@ -139,7 +139,7 @@ def _fault(
         rule=pairs[0][1].rule,
         kind=kind,
         priority=priority,
-        began_at=min(occurrence.alert.starts_at for occurrence, _ in pairs),
+        began_at=min(occurrence.began_at for occurrence, _ in pairs),
         hosts=hosts,
         items=items,
         occurrences=tuple(occurrence.key for occurrence, _ in pairs),

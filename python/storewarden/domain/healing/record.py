@@ -117,6 +117,12 @@ class Occurrence:
     agreed: tuple[str, ...] = ()
     fresh: datetime | None = None
 
+    @property
+    def began_at(self) -> datetime:
+        """When it began; of one that fires again, or was held back, when that was over."""
+        starts = self.alert.starts_at
+        return max(starts, self.fresh or starts)
+
 
 class RepairState(StrEnum):
     """Where a repair stands."""

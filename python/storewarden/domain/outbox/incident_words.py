@@ -32,7 +32,7 @@ def incident_words(event: Event, facts: IncidentFacts | None) -> Words | None:
     severity, label, action = loud
     line = story_line(event.kind, event.body) or label
     place = _place(event, facts)
-    show = f"storewarden incident show {event.run}"
+    show = f"storewarden incident show {_shown(event)}"
     return Words(
         severity=severity,
         label=label,
@@ -118,6 +118,12 @@ _LOUD: Mapping[str, Callable[[Body, IncidentFacts | None], _Loud]] = {
     PROBLEM + "opened": _cause,
     PROBLEM + "grew": _worse,
 }
+
+
+def _shown(event: Event) -> str:
+    """The number that can be shown: a problem is looked at in the last of its incidents."""
+    found = event.body.get("incidents") if event.kind.startswith(PROBLEM) else None
+    return str(found[-1]) if isinstance(found, list | tuple) and found else event.run
 
 
 def _place(event: Event, facts: IncidentFacts | None) -> Text:
