@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +70,10 @@ def routers(*wanted: Router) -> Iterator[None]:
             "nos": {"plugin": language.name},
         }
     net = FakeNOS(inventory={"hosts": hosts}, plugins=languages)
-    net.start()
+    # Its threads inherit this: one that waits for a client would keep the tests from ending.
+    begin = threading.Thread(target=net.start, daemon=True)
+    begin.start()
+    begin.join()
     try:
         yield
     finally:
