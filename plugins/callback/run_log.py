@@ -61,18 +61,22 @@ def _message(result):
     """Why it failed, in one line: the module's message and the last line of stderr."""
     if "censored" in result:
         return "hidden by no_log"
-    said = [
+    said = _items_said(result)[:1] or [
         result.get("msg") or "",
         _last_line(result.get("stderr") or result.get("module_stderr")),
     ]
-    if not any(said):
-        said = [
-            "{0}: {1}".format(item.get("item", "item"), _message(item))
-            for item in result.get("results", [])
-            if isinstance(item, dict) and item.get("failed")
-        ][:1]
     whole = ": ".join(str(part).strip().rstrip(".") for part in said if part)
     return _one_line(whole or "failed without a message")
+
+
+def _items_said(result):
+    """What each failed item of a loop said; the loop itself only knows that there was one."""
+    items = result.get("results")
+    return [
+        "{0}: {1}".format(item.get("_ansible_item_label", item.get("item", "item")), _message(item))
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and item.get("failed")
+    ]
 
 
 def _merged(old, new):

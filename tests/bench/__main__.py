@@ -14,10 +14,12 @@ from pathlib import Path
 from tests.bench import (
     audit_round_trip,
     backup_night,
+    backup_postgresql,
     hardening,
     heal_latency,
     heal_storm,
     lab_boot,
+    network_devices,
     rollout_overhead,
     rollout_planning,
     rollout_waiting,
@@ -134,6 +136,16 @@ def _night(folder: Path, rounds: int) -> list[str]:
     return [title, "", *_table([series], series), "", f"{told}.", ""]
 
 
+def _postgresql(_folder: Path, _rounds: int) -> list[str]:
+    title = "### A PostgreSQL of 1 GB backed up by pgBackRest and rehearsed, one run"
+    return [title, "", *backup_postgresql.told(backup_postgresql.measure())]
+
+
+def _devices(folder: Path, _rounds: int) -> list[str]:
+    title = f"### Configurations of {network_devices.DEVICES} network devices read, one run"
+    return [title, "", *network_devices.told(network_devices.measure(folder / "devices"))]
+
+
 def _rollout(folder: Path, rounds: int) -> list[str]:
     command = [sys.executable, "-m", "tests.lab"]
     subprocess.run([*command, "up", "--name", "bench", "--owner", str(os.getpid())], check=True)
@@ -194,6 +206,8 @@ _PARTS = {
     "estate": _estate,
     "windows": _windows,
     "night": _night,
+    "backup_postgresql": _postgresql,
+    "devices": _devices,
     "rollout": _rollout,
     "planning": _planning,
     "waiting": _waiting,

@@ -92,7 +92,7 @@ def _next_release(folder: Path) -> Path:
     shutil.copytree(Path(upgrade.__file__).parent / "migrations", folder)
     (folder / "versions" / "v9999_more.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '9999', '0006'\n"
+        "revision, down_revision = '9999', '0007'\n"
         "def upgrade():\n    op.execute('CREATE TABLE more (id INTEGER PRIMARY KEY)')\n"
     )
     return folder
@@ -106,7 +106,7 @@ def test_an_older_one_is_copied_and_brought_forward(file: Path, tmp_path: Path) 
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM more").scalar() == 0
     engine.dispose()
-    copy = file.with_name("ledger.sqlite.schema-0006")
+    copy = file.with_name("ledger.sqlite.schema-0007")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with _open(copy) as old:
         assert old.verify().entries == 1
@@ -121,7 +121,7 @@ def test_a_newer_one_is_refused_and_left_alone(file: Path, tmp_path: Path) -> No
     with pytest.raises(LedgerConflict) as refusal:
         _open(file)
     assert str(file) in str(refusal.value)
-    assert "newer storewarden (schema 9999, this one knows 0006)" in str(refusal.value)
+    assert "newer storewarden (schema 9999, this one knows 0007)" in str(refusal.value)
     assert file.read_bytes() == before
 
 

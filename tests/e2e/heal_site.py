@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,7 +69,12 @@ class HealSite:
         head.act(number, "yes", Approve())
         return number
 
-    def send(self, *alerts: Mapping[str, Any], secret: str = SECRET) -> httpx.Response:
+    def send(
+        self,
+        *alerts: Mapping[str, Any],
+        secret: str = SECRET,
+        post: Callable[..., httpx.Response] = httpx.post,
+    ) -> httpx.Response:
         """What an Alertmanager would post, with these alerts."""
         body = {
             "version": "4",
@@ -81,7 +86,7 @@ class HealSite:
         }
         headers = {"Authorization": f"Bearer {secret}"}
         url = f"{self.service.url}/hooks/shop"
-        return httpx.post(url, json=body, headers=headers, timeout=60.0)
+        return post(url, json=body, headers=headers, timeout=60.0)
 
     def alerts(self) -> tuple[Occurrence, ...]:
         """What the ledger knows, newest first."""

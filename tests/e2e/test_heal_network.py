@@ -210,6 +210,7 @@ def _installed(lines: LabHost, **options: Any) -> str:
     return unit_text({**WHOLE, **options}, "/usr/bin/python3")
 
 
+@pytest.mark.full
 def test_a_host_that_nobody_reaches_goes_back_by_itself(lines: LabHost) -> None:
     host = RestoreHost(host=lines)
     host.sh(f"rm -f /etc/systemd/system/{UNIT}; systemctl daemon-reload")
@@ -231,6 +232,7 @@ CUT_BOTH = f"{BREAK}; ip netns exec isp nft add rule inet cut in iifname isp1 dr
 FLUSH = "ip route flush default dev wan1 metric 10"
 
 
+@pytest.mark.full
 def test_a_backup_that_was_confirmed_and_dies_later(lines: LabHost, healing: Healing) -> None:
     """Switched and confirmed; then the backup dies, and only the line is mended: nobody could
     reach the host over the backup to switch it back, and it goes back alone. A route that somebody

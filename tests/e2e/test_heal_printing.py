@@ -22,7 +22,7 @@ from tests.lab.fixtures import built
 from tests.lab.fleet import Lab
 from tests.lab.software_layer import TILL
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.full]
 
 # Takes what comes and says nothing. What begins with JAM is never finished, as with paper jammed.
 _PRINTER = """

@@ -5,12 +5,16 @@ files counts; `heal test` says what would happen."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from storewarden.cli.exits import Exit
+from storewarden.cli.heal import heal
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.domain.healing.alert import Delivery
 from storewarden.domain.healing.record import Stage, Verdict
@@ -29,6 +33,11 @@ healing:
     shop:
       kind: alertmanager
       auth: {type: bearer, secrets: [env:NONE]}
+"""
+INVENTORY = """\
+{"all": {"hosts": ["pos01.000101"]}, "_meta": {"hostvars": {"pos01.000101": {
+  "sw_region": "east", "sw_role": "pos", "sw_tier": "ordinary", "sw_tz": "Asia/Shanghai",
+  "sw_store": "000101", "sw_ci": "POS-0101-01"}}}}
 """
 RULES = """\
 rules:
@@ -73,6 +82,25 @@ def test_an_inventory_that_cannot_be_read_keeps_no_incident_from_being_opened(si
     assert Healing(site).incident_facts.devices() == {}
 
 
+def test_the_inventory_is_read_before_the_first_alert_comes(tmp_path: Path) -> None:
+    lay_out(tmp_path, SETTINGS)
+    told, script = tmp_path / "asked", tmp_path / "hosts.yml"
+    script.write_text(f"#!/bin/sh\necho asked >> {told}\necho '{INVENTORY}'\n")
+    script.chmod(0o755)
+    mended(tmp_path)
+    with site_in(tmp_path) as site:
+        healing = Healing(site)
+        duty = RuledDuty(healing, lambda _kind, _key, _body: None)
+        duty.tick(site.clock.now())
+        until = time.monotonic() + 60
+        while not told.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        duty.tick(site.clock.now())
+        assert [each.name for each in healing.estate().devices] == ["pos01.000101"]
+        assert told.read_text() == "asked\n", "once: what was read ahead"
+
+
 def test_a_payload_of_last_year_is_explained_as_if_it_came_now(site: Site, tmp_path: Path) -> None:
     mended(tmp_path)
     told = {
@@ -87,4 +115,14 @@ def test_a_payload_of_last_year_is_explained_as_if_it_came_now(site: Site, tmp_p
     assert found.explanation.decision.verdict is Verdict.OBSERVE
     (old,) = explained(site, "shop", body, as_sent=True)
     assert any("begins more than" in each.en for each in old.explanation.steps)
+    (tmp_path / "payload.json").write_bytes(body)
+    assert "begins more than" in heal_test(tmp_path, "--as-sent")
     assert site.ledger.alerts.occurrences() == ()
+
+
+def heal_test(folder: Path, *more: str) -> str:
+    """What `heal test` says of the payload there."""
+    words = ["test", str(folder / "payload.json"), "--config", str(folder / "storewarden.yml")]
+    done = CliRunner().invoke(heal, [*words, "--lang", "en", *more], standalone_mode=False)
+    assert done.return_value == Exit.FINE, done.output
+    return done.stdout

@@ -19,7 +19,7 @@ import pytest
 
 from tests.lab.fixtures import built
 from tests.lab.fleet import Lab, LabHost
-from tests.lab.software_layer import DATABASES, WEB
+from tests.lab.software_layer import BACKUP, DATABASES, WEB
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -27,10 +27,30 @@ _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / ".config/molecule/config.yml"
 # What these fix is asked on real hosts by tests of their own (`test_fix_*`, `test_*_controls`), and
 # their scenarios take longest.
-_LONG = {"baseline_accounts", "baseline_mariadb", "baseline_network", "baseline_nginx"}
+_LONG = {
+    "backup_agent",
+    "backup_drill",
+    "backup_files",
+    "backup_postgresql",
+    "backup_sqlite",
+    "backup_verify",
+    "baseline_accounts",
+    "baseline_kernel",
+    "baseline_logs",
+    "baseline_mariadb",
+    "baseline_network",
+    "baseline_nginx",
+    "baseline_ports",
+    "baseline_postgresql",
+    "baseline_redis",
+}
+# They are asked with real servers and real places (tests/e2e/test_backup_*_cli.py,
+# tests/contract/test_backup_{mariadb,redis,places}.py).
+_BARE = {"backup_copy", "backup_mariadb", "backup_prune", "backup_redis"}
 _ROLES = [
     pytest.param(name, marks=pytest.mark.full if name in _LONG else ())
     for name in sorted(path.parent.parent.name for path in _ROOT.glob("roles/*/tasks/main.yml"))
+    if name not in _BARE
 ]
 # Their phases are asked much closer in tests of their own; one of them shows that scenarios work.
 _PAYLOADS = [
@@ -48,6 +68,8 @@ _STEPS = ("syntax", "converge", "idempotence", "verify")
 # Roles whose scenario breaks and repairs a server need a host that has it.
 _SOFTWARE = {
     "baseline_postgresql": DATABASES, "baseline_mariadb": DATABASES,
+    "backup_agent": BACKUP, "backup_drill": BACKUP, "backup_files": BACKUP, "backup_verify": BACKUP,
+    "backup_postgresql": DATABASES, "backup_sqlite": BACKUP,
     "baseline_redis": WEB, "baseline_nginx": WEB,
     "heal_postgresql": DATABASES, "heal_redis": WEB, "heal_nginx": WEB, "heal_certificate": WEB,
 }  # fmt: skip

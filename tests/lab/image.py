@@ -35,6 +35,8 @@ PACKAGES = (
     # The second opinion of tests/scanner. Without linux-base the data stream takes a host for one
     # that has no kernel of its own, and answers "not applicable" for most rules.
     *("openscap-scanner", "linux-base"),
+    # What backups are taken and copied with, as the role backup_agent would install it.
+    *("restic", "rclone"),
 )
 
 # What mmdebstrap leaves to us. `ops` is the automation account (keys only); `cashier` is the

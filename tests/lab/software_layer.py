@@ -106,7 +106,10 @@ WEB = Layer(name="web", packages=("redis-server", "nginx-light", "openssl"))
 
 DATABASES = Layer(
     name="databases",
-    packages=("postgresql-15", "postgresql-15-pgaudit", "mariadb-server"),
+    packages=(
+        *("postgresql-15", "postgresql-15-pgaudit", "pgbackrest"),
+        *("mariadb-server", "mariadb-backup"),
+    ),
     # MariaDB's own redo log has a hundred megabytes, which every host would copy.
     prepare=r"""
 mkdir -p /etc/mysql/mariadb.conf.d
@@ -115,6 +118,9 @@ printf '[mysqld]\ninnodb_log_file_size = 4M\ninnodb_buffer_pool_size = 16M\n' \
 """,
 )
 """PostgreSQL and MariaDB, both running after the boot."""
+
+BACKUP = Layer(name="backup", packages=("restic", "rclone", "sqlite3"))
+"""What the backups of files and SQLite databases need."""
 
 RESOLVED = Layer(name="resolved", packages=("systemd-resolved",))
 """systemd-resolved, to which resolv.conf leads as after its installation."""
@@ -134,4 +140,4 @@ echo 9 > /etc/dnf/vars/releasever
 TILL = Layer(name="till", packages=("cups-daemon", "cups-client", "chrony"))
 """CUPS and chrony, as a till has them."""
 
-LAYERS = {layer.name: layer for layer in (WEB, DATABASES, RESOLVED, RPM, TILL)}
+LAYERS = {layer.name: layer for layer in (WEB, DATABASES, BACKUP, RESOLVED, RPM, TILL)}

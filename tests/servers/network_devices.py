@@ -47,6 +47,17 @@ def _language(router: Router) -> Nos:
         commands={
             "terminal width 511": quiet,
             "terminal length 0": quiet,
+            "terminal width 512": quiet,
+            "show version": {
+                "output": "Cisco IOS Software, Version 15.2(7)E, RELEASE SOFTWARE (fc1)",
+                "help": "",
+                "prompt": [user, admin],
+            },
+            "show privilege": {
+                "output": "Current privilege level is 15",
+                "help": "",
+                "prompt": admin,
+            },
             "enable": {"output": None, "new_prompt": admin, "help": "", "prompt": user},
             "show running-config": {"output": config, "help": "", "prompt": admin},
             "_default_": {"output": _HINT, "help": ""},

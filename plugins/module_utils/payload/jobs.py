@@ -109,8 +109,8 @@ class Jobs:
         return "{0}{1}.service".format(_UNIT, checked_id(name))
 
     def has_units(self) -> bool:
-        """Whether jobs are units of systemd here."""
-        return self._host.has_systemd() and self._host.has("systemd-run")
+        """Whether jobs are units of systemd here, which only root may make."""
+        return os.geteuid() == 0 and self._host.has_systemd() and self._host.has("systemd-run")
 
     def stoppable(self, found: dict[str, Any]) -> dict[str, Any] | None:
         """The ``apply`` that an undo stops first: its unit, or its process."""
@@ -231,9 +231,12 @@ class Jobs:
             self._launch_unit(order, argv)
         else:
             quiet = subprocess.DEVNULL
+            # What a play of this very machine leaves behind is ended with it, but for jobs.
+            own = {"PATH": self._host.search, "LC_ALL": "C.UTF-8", "STOREWARDEN_JOB": order.id}
             subprocess.run(
-                [*argv, "--detach"], stdin=quiet, stdout=quiet, stderr=quiet, check=False, cwd="/"
-            )
+                [*argv, "--detach"], stdin=quiet, stdout=quiet, stderr=quiet, check=False, cwd="/",
+                env=own,
+            )  # fmt: skip
 
     def _launch_unit(self, order: Order, argv: list[str]) -> None:
         unit = self.unit(order.id)

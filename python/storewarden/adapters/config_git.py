@@ -90,6 +90,13 @@ class GitConfigs:
         except OSError as error:
             raise self._failed(error) from None
 
+    def seen(self, file: ConfigFile) -> None:
+        """Its time is now."""
+        try:
+            os.utime(self._of(file.device) / file.name)
+        except OSError as error:
+            raise self._failed(error) from None
+
     def _of(self, device: str) -> Path:
         if not _SAFE.fullmatch(device):
             raise ConfigInvalid("this name cannot be a folder", where=device)
@@ -101,7 +108,8 @@ class GitConfigs:
             if not history.exists():
                 self._git("init", "--quiet", "--initial-branch=main")
                 (history / "info").mkdir(exist_ok=True)
-                (history / "info/exclude").write_text(".lock\n*.new\n")
+            # Jobs that copy a device's folder elsewhere keep theirs beside it.
+            (history / "info/exclude").write_text(".lock\n*.new\n/.copying-*\n/work/\n")
             # We hold the folder's lock: whoever left this one is dead.
             (history / "index.lock").unlink(missing_ok=True)
         except OSError as error:

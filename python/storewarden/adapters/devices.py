@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from storewarden.domain.backup.device_config import Platform
 from storewarden.domain.errors import AdapterError, ConfigInvalid
-from storewarden.ports.devices import DeviceAccess
+from storewarden.ports.devices import DeviceAccess, LoginRefused
 from storewarden.ports.secrets import Secret
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def _decoded(raw: str) -> str:
     return raw
 
 
-def _refused(access: DeviceAccess) -> AdapterError:
-    return AdapterError(
+def _refused(access: DeviceAccess) -> LoginRefused:
+    return LoginRefused(
         "the login was refused",
         where=access.device,
         hint="backup.devices.user and password; nothing is tried again",

@@ -25,6 +25,8 @@ _MODULES = {  # verb -> the module of storewarden.cli that has it under its own 
     "chaos": "chaos",
     "incident": "incident",
     "backup": "backup",
+    "drill": "drill",
+    "restore": "restore",
     "change": "change",
     "person": "person",
     "ledger": "ledger",

@@ -10,6 +10,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from storewarden.cli.backup_catalog import hold, list_sets, release, show_set
+from storewarden.cli.backup_coverage import coverage
+from storewarden.cli.backup_expire import expire
+from storewarden.cli.backup_proof import prove
+from storewarden.cli.backup_run import copy, run, status, stop, verify
 from storewarden.cli.change_call import Json, show_json
 from storewarden.cli.exits import Exit
 from storewarden.cli.group import Group
@@ -27,6 +32,18 @@ if TYPE_CHECKING:
     from storewarden.flows.device_backup import DeviceResult
 
 backup = typer.Typer(cls=Group, help="What is backed up, when, and what is missing.")
+backup.command()(run)
+backup.command()(copy)
+backup.command()(verify)
+backup.command()(status)
+backup.command()(stop)
+backup.command()(coverage)
+backup.command("list")(list_sets)
+backup.command("show")(show_set)
+backup.command()(hold)
+backup.command()(release)
+backup.command("prove-321")(prove)
+backup.add_typer(expire, name="expire")
 
 _KIB = 1024
 _NAMED = 10  # hosts that a line names; the rest are counted
@@ -112,7 +129,7 @@ def devices(
     The exit code is 4 when one could not be read, or what came back is no configuration.
     """
     from storewarden.flows.device_backup import GOOD  # noqa: PLC0415
-    from storewarden.wiring import backup as wired  # noqa: PLC0415 - costs 0.2 s
+    from storewarden.wiring import backup_devices as wired  # noqa: PLC0415 - costs 0.2 s
     from storewarden.wiring import open_site  # noqa: PLC0415
 
     if smaller and not host:

@@ -55,6 +55,8 @@ MEANINGS: dict[Exit, tuple[str, str]] = {
         " `notify list` a channel whose settings cannot be used, `harden` left a host other than"
         " it should be, `chaos run` saw a host that healing did not repair, `rollout plan` found"
         " what stands in the way or a deadline that is missed,"
+        " `drill` a rehearsal that failed or was not made, `backup prove-321` a term that does not"
+        " hold,"
         " or the rollout that `rollout status` or `watch` shows was rolled back, cancelled or"
         " superseded",
         "read the report",

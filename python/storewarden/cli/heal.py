@@ -86,6 +86,10 @@ def test_(
     source: Annotated[
         str, typer.Option("--source", metavar="NAME", help="The source it would come from.")
     ] = "",
+    as_sent: Annotated[
+        bool,
+        typer.Option("--as-sent", help="Its alerts begin when it says, not now."),
+    ] = False,
     lang: Lang = None,
     config: Config = None,
     as_json: Json = False,
@@ -98,7 +102,8 @@ def test_(
     language = _language(settings, lang)
     with open_site(settings) as site:
         site.require_ledger()
-        told = explained(site, _source(settings, source), _body(payload))
+        sender = _source(settings, source)
+        told = explained(site, sender, _body(payload), as_sent=as_sent)
     if as_json:
         show_json([each.data for each in told])
         return Exit.FINE

@@ -136,6 +136,9 @@ class _PolicyReader:
         copies = self._copies(given.get("copies"))
         if ident is None or tier is None or method is None:
             return None
+        if method is Method.LEDGER and "select" in given:
+            hint = "the record is the controller's; leave it out"
+            self.sheet.wrong(self._at("select"), "is not for the method ledger", hint)
         rule = TIER_RULES[tier]
         if "copies" in given:
             self._enough(copies, rule, tier)

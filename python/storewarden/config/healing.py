@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, mod
 
 from storewarden.config.fields import SecretRef, SitePath, ZoneName
 from storewarden.config.incidents import IncidentsConfig
+from storewarden.domain.healing.alert import OWN
 
 GRAFANA = "grafana"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -42,6 +43,8 @@ def _names(value: object) -> object:
                     f"{name!r} is no name of a source: small letters, digits, - and _, "
                     "beginning with a letter"
                 )
+            if name == OWN:
+                raise ValueError(f"{name} is the source of our own alerts: take another name")
     return value
 
 

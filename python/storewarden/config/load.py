@@ -27,7 +27,7 @@ FILE_NAME = "storewarden.yml"
 SYSTEM_FILE = Path("/etc/storewarden") / FILE_NAME
 _SYSTEM_STATE = Path("/var/lib/storewarden")
 _LEDGER = "ledger.sqlite"
-_NEAR_SECRETS = ("secrets", "vault", "notifications", "tickets", "healing")
+_NEAR_SECRETS = ("secrets", "vault", "notifications", "tickets", "healing", "backup")
 
 _SAYS = {
     "extra_forbidden": "unknown key",

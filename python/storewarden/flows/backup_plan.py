@@ -60,7 +60,7 @@ class Shipping:
 class BackupPlan:
     """A night. ``unbound`` are hosts without any policy, ``idle`` policies that bind no host,
     ``closed`` (host, policy) pairs whose store is open for the whole of the window, ``unsized``
-    pairs whose size nobody knows yet."""
+    pairs whose size nobody knows yet, ``windows`` when each pair may be kept busy."""
 
     night: date
     plan: Night
@@ -69,6 +69,7 @@ class BackupPlan:
     closed: tuple[tuple[str, str], ...] = ()
     unsized: tuple[tuple[str, str], ...] = ()
     idle: tuple[str, ...] = ()
+    windows: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -96,18 +97,21 @@ def plan_backups(parts: PlanParts, night: date) -> BackupPlan:
     shipping = list[Shipping]()
     unbound, closed, unsized = list[str](), list[tuple[str, str]](), list[tuple[str, str]]()
     binding: set[str] = set()
+    times: dict[tuple[str, str], Interval] = {}
     for device in parts.devices:
-        bound = list(_bound(parts, device))
+        bound = list(bound_policies(parts, device))
         if not bound:
             unbound.append(device.name)
         binding |= {each.id for each in bound}
         for policy in bound:
             steps = through_the_day(policy)
             shipping += [Shipping(host=device.name, policy=policy.id, step=each) for each in steps]
+            window = windows.of(policy, device)
+            if window is not None:
+                times[device.name, policy.id] = window
             due = due_set(policy, night, chain=parts.chain(device.name, policy.id))
             if due is None:
                 continue
-            window = windows.of(policy, device)
             if window is None:
                 closed.append((device.name, policy.id))
                 continue
@@ -122,12 +126,14 @@ def plan_backups(parts: PlanParts, night: date) -> BackupPlan:
         closed=tuple(closed),
         unsized=tuple(unsized),
         idle=tuple(each.id for each in parts.policies if each.id not in binding),
+        windows=times,
     )
 
 
-def _bound(parts: PlanParts, device: Device) -> Iterator[Policy]:
+def bound_policies(parts: PlanParts, device: Device) -> Iterator[Policy]:
+    """The policies that bind a device."""
     groups = tuple(parts.groups(device.name))
-    return (each for each in parts.policies if each.selector.fits(device, groups))
+    return (each for each in parts.policies if each.binds(device, groups))
 
 
 def _wanted(

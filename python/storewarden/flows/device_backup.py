@@ -9,16 +9,18 @@ the last. One device that fails is one line; the others go on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import tzinfo
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 from enum import StrEnum
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 
 from storewarden.domain.backup.device_config import ConfigFile, against, next_file, same
 from storewarden.domain.errors import StorewardenError
 from storewarden.ports.clock import Clock
-from storewarden.ports.devices import ConfigStore, DeviceAccess, Devices
+from storewarden.ports.devices import ConfigStore, DeviceAccess, Devices, LoginRefused
 from storewarden.ports.journal import stamp
 from storewarden.ports.ledger import Ledger
 
@@ -48,23 +50,29 @@ _ZH = {
 """What is said of a device that failed, in Chinese."""
 
 GOOD = frozenset({Came.FIRST, Came.CHANGED, Came.UNCHANGED})
+_LOOK = 0.5  # seconds in which a wish to stop is heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceResult:
-    """One device. ``file`` is the name of the last good configuration, "" for none."""
+    """One device. ``file`` is the name of the last good configuration, "" for none; ``began`` is
+    when it was asked, ``seconds`` how long that took; ``auth``: it refused the login."""
 
     device: str
     came: Came
     file: str = ""
     en: str = ""
     zh: str = ""
+    began: datetime | None = None
+    seconds: float = 0.0
+    auth: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBackupParts:
     """What reading devices needs. ``ledger`` None: nothing is journaled (a site without one).
-    ``smaller``: a person knows that there is less in them than before."""
+    ``smaller``: a person knows that there is less in them than before. ``recorded`` writes a device
+    into the catalog; ``stopping`` says whether somebody wants to end."""
 
     devices: Devices
     store: ConfigStore
@@ -73,6 +81,8 @@ class DeviceBackupParts:
     zone: tzinfo
     at_once: int = 12
     smaller: bool = False
+    recorded: Callable[[DeviceResult], None] = lambda _result: None
+    stopping: Callable[[], bool] = lambda: False
 
 
 def back_up_devices(
@@ -80,35 +90,75 @@ def back_up_devices(
     wanted: Sequence[DeviceAccess],
     told: Callable[[DeviceResult], None] = lambda _result: None,
 ) -> tuple[DeviceResult, ...]:
-    """Read all of them, ``at_once`` at a time; results in the order of ``wanted``.
+    """Read all of them, ``at_once`` at a time; results in the order of ``wanted``. When somebody
+    wants to stop, those that are not read yet have none.
 
     ``told`` hears of each as it ends. Raises Refused when somebody else is at it, AdapterError for
     the folder and the ledger; what was kept until then stays.
     """
     found: dict[str, DeviceResult] = {}
     run = f"configurations {stamp(parts.clock.now())}"
-    with parts.store.writing(), ThreadPoolExecutor(parts.at_once) as pool:
-        waiting = {pool.submit(_one, parts, each) for each in wanted}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                good = [each.result() for each in done if each.exception() is None]
-                for result in sorted(good, key=lambda each: each.device):
-                    _journal(parts, run, result)
-                    found[result.device] = result
-                    told(result)
-                for each in done:
-                    each.result()  # the folder, the ledger: whoever comes next would fail as well
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    results = tuple(found[each.device] for each in wanted)
+    with parts.store.writing():
+        for result in _read(parts, wanted):
+            _journal(parts, run, result)
+            parts.recorded(result)
+            found[result.device] = result
+            told(result)
+    results = tuple(found[each.device] for each in wanted if each.device in found)
     _sum(parts, run, results)
     return results
 
 
-def _one(parts: DeviceBackupParts, access: DeviceAccess) -> DeviceResult:
-    """One device from the first word to the file. Runs in a thread of its own."""
+def _read(parts: DeviceBackupParts, wanted: Sequence[DeviceAccess]) -> Iterator[DeviceResult]:
+    """Results as they come. The folder, the ledger: whoever comes next would fail as well, so what
+    one raises ends all."""
+    readers = _Readers(parts, wanted)
+    left = len(wanted)
+    try:
+        while left and not parts.stopping():
+            try:
+                came = readers.results.get(timeout=_LOOK)
+            except Empty:
+                continue
+            if isinstance(came, BaseException):
+                raise came
+            left -= 1
+            yield came
+    finally:
+        readers.over.set()
+
+
+class _Readers:
+    """Threads that nobody waits for: a device that hangs must not keep a program from its end."""
+
+    def __init__(self, parts: DeviceBackupParts, wanted: Sequence[DeviceAccess]) -> None:
+        self._parts, self._wanted = parts, deque(wanted)
+        self.results: SimpleQueue[DeviceResult | BaseException] = SimpleQueue()
+        self.over = Event()
+        for _ in range(min(parts.at_once, len(wanted))):
+            Thread(target=self._work, name="devices", daemon=True).start()
+
+    def _work(self) -> None:
+        while not self.over.is_set():
+            try:
+                access = self._wanted.popleft()
+            except IndexError:
+                return
+            try:
+                self.results.put(self._timed(access))
+            except BaseException as error:  # noqa: BLE001 - whoever reads the results raises it
+                self.results.put(error)
+
+    def _timed(self, access: DeviceAccess) -> DeviceResult:
+        clock = self._parts.clock
+        began = clock.now()
+        result = _one(self._parts, access, self.over.is_set)
+        return replace(result, began=began, seconds=(clock.now() - began).total_seconds())
+
+
+def _one(parts: DeviceBackupParts, access: DeviceAccess, over: Callable[[], bool]) -> DeviceResult:
+    """One device from the first word to the file. Runs in a thread of its own; once nobody waits
+    for it any more (``over``) it keeps nothing."""
     last: ConfigFile | None = None
     try:
         files = parts.store.files(access.device)
@@ -119,13 +169,17 @@ def _one(parts: DeviceBackupParts, access: DeviceAccess) -> DeviceResult:
         if (refusal := against(text, access.platform, than)) is not None:
             return _bad(access, Came.REJECTED, last, refusal.en, refusal.zh)
         if last is not None and same(before, text, access.platform):
+            parts.store.seen(last)
             return DeviceResult(device=access.device, came=Came.UNCHANGED, file=last.name)
         if not same(text, parts.devices.read(access), access.platform):
             en, zh = "two readings differ: it is being changed", "两次读取不一致：正在被修改"
             return _bad(access, Came.REJECTED, last, en, zh)
     except StorewardenError as error:
         en = f"{error.what} ({error.hint})" if error.hint else error.what
-        return _bad(access, Came.FAILED, last, en, _ZH.get(error.what, en))
+        bad = _bad(access, Came.FAILED, last, en, _ZH.get(error.what, en))
+        return replace(bad, auth=isinstance(error, LoginRefused))
+    if over():
+        return _bad(access, Came.FAILED, last, "it was stopped", "已停止")
     today = parts.clock.now().astimezone(parts.zone).date()
     file = next_file(access.device, today, files)
     parts.store.keep(file, text)

@@ -192,6 +192,7 @@ def _request(parts: RepairParts, repair: Repair, inventory: FrozenInventory) -> 
         collections=settings.collections,
         owner=OWNER,
         label=repair.id,
+        connect_ahead=True,
     )
 
 

@@ -113,6 +113,7 @@ class FactsBook:
             groups={name: fleet.groups[name] for name in rollout.hosts if name in fleet.groups},
             members=fleet.members,
             unavailable=self._unavailable(rollout, fleet, runs),
+            uncovered=parts.uncovered(rollout, change, now),
             traded=self.traded(rollout, wave, now),
             verdicts=None if asked is None else asked.verdicts,
             alive=alive,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from storewarden.domain.capacity.groups import POS_ROLES
+from storewarden.domain.change.record import Change
 from storewarden.domain.estate.device import Device
 from storewarden.domain.maintenance.almanac import Almanac
 from storewarden.domain.rollout.record import Phase, Rollout
@@ -84,6 +85,10 @@ def _no_contact(_host: str, _report: Mapping[str, object]) -> None:
     """Nobody reads what hosts tell beside their phase."""
 
 
+type Uncovered = Callable[[Rollout, Change | None, datetime], Mapping[str, tuple[str, str]]]
+"""Hosts of a rollout that have no backup to fall back on, why in English and Chinese."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardParts:
     """What running one dispatch takes; ``worker`` is this process's name in the book."""
@@ -121,6 +126,7 @@ class DriveParts:
     roles: Callable[[str], tuple[str, ...]] = lambda _person: ()
     repairing: Callable[[], Mapping[str, str]] = dict
     """Hosts of repairs that were decided and have not ended -> the repair's id."""
+    uncovered: Uncovered = lambda _rollout, _change, _now: {}
     pos_roles: frozenset[str] = POS_ROLES
     zone: tzinfo = UTC
     language: str = "en"

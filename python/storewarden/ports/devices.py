@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from storewarden.domain.backup.device_config import ConfigFile, Platform
+from storewarden.domain.errors import AdapterError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +25,17 @@ class DeviceAccess:
     command: str = ""
 
 
+class LoginRefused(AdapterError):
+    """A device did not let us in; asking again without a person is how accounts are locked."""
+
+
 class Devices(Protocol):
     """Reads configurations; safe to use from several threads at once."""
 
     def read(self, access: DeviceAccess) -> str:
         """The running configuration as the device told it.
 
-        Raises AdapterError (``retryable`` when it did not answer; not when it refused the login)
+        Raises AdapterError (``retryable`` when it did not answer), LoginRefused
         and ConfigInvalid for a device that cannot be asked. No text holds a secret.
         """
         ...
@@ -54,4 +59,9 @@ class ConfigStore(Protocol):
 
     def keep(self, file: ConfigFile, text: str) -> None:
         """Keep it as it is, durably. Raises ConfigInvalid when there is one of that name."""
+        ...
+
+    def seen(self, file: ConfigFile) -> None:
+        """It was read again and is still the one: its time is now, for audits that want to know
+        how old what they judge is."""
         ...

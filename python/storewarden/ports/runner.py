@@ -89,7 +89,8 @@ class PlaybookRun:
 
     ``playbook`` is a fully qualified name (``storewarden.ops.x``) or a file;
     ``variables`` are data and stay text, whatever they contain; ``timeout``
-    bounds the whole run; ``owner`` names who holds the leases.
+    bounds the whole run; ``owner`` names who holds the leases; ``connect_ahead`` is for runs
+    that somebody waits for: their few hosts are connected while the play is still being read.
     """
 
     playbook: str
@@ -104,6 +105,7 @@ class PlaybookRun:
     collections: tuple[Path, ...] = ()  # the site's own, searched after ours
     owner: str = ""
     label: str = ""
+    connect_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from storewarden.domain.errors import (
     StorewardenError,
     TargetUnreachable,
 )
+from storewarden.flows.backup_expiry import NoSuchDeletion
 from storewarden.flows.change_desk import NoSuchChange
 from storewarden.flows.incident_orders import NoSuchIncident
 from storewarden.ports.rollout_status import NoSuchRollout
@@ -31,6 +32,7 @@ from storewarden.ports.rollout_status import NoSuchRollout
 STATUSES: dict[type[StorewardenError], tuple[int, str]] = {
     NoSuchChange: (404, "not_found"),
     NoSuchRollout: (404, "not_found"),
+    NoSuchDeletion: (404, "not_found"),
     NoSuchIncident: (404, "not_found"),
     ConfigInvalid: (400, "invalid"),
     Refused: (403, "refused"),

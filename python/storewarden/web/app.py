@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 import storewarden
 from storewarden.web import (
     alerts,
+    backups,
     changes,
     documents,
     health,
@@ -65,7 +66,7 @@ def create_app(site: Site, status: ServiceStatus, receiver: AlertReceiver | None
     )
     app.state.parts, app.state.meter = parts, meter
     app.state.hooks = hooks.Hooks(intake=receiver.intake, meter=hook_meter)
-    for noun in (alerts, changes, documents, incidents, people, reports, rollouts):
+    for noun in (alerts, backups, changes, documents, incidents, people, reports, rollouts):
         app.include_router(noun.router, prefix="/api/v1", dependencies=[Depends(_bearer)])
     app.include_router(health.router)
     app.include_router(hooks.router)

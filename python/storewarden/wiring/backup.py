@@ -3,31 +3,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from storewarden.adapters.config_git import GitConfigs
 from storewarden.adapters.devices import DeviceLogin, NetmikoDevices
 from storewarden.config.backup_policy import load_policies
+from storewarden.domain.backup.catalog import Target
 from storewarden.domain.backup.device_config import Platform
+from storewarden.domain.backup.due import has_chain
 from storewarden.domain.backup.night import Hub
-from storewarden.domain.backup.policy import Method
+from storewarden.domain.backup.policy import Method, with_controller
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.flows.backup_plan import BackupPlan, Lines, PlanParts, plan_backups
-from storewarden.flows.device_backup import DeviceBackupParts, DeviceResult, back_up_devices
 from storewarden.ports.devices import DeviceAccess
+from storewarden.wiring.backup_own import own_record
 from storewarden.wiring.rollout_parts import EstateSource
 from storewarden.wiring.secrets import site_secrets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from storewarden.config.backup import BackupConfig
     from storewarden.domain.backup.policy import Policy
+    from storewarden.domain.estate.device import Device
     from storewarden.ports.secrets import Secret, Secrets
     from storewarden.wiring.site import Site
 
 
+_CHAINS = timedelta(days=45)  # a month, and a fortnight of trouble
+_AT_ONCE = 500
 _FIRST, _LAST = date(1970, 1, 1), date(2199, 12, 31)
 
 
@@ -40,7 +48,8 @@ def policies(site: Site) -> tuple[Policy, ...]:
             where="backup.policies",
             hint="name a file or a folder; docs/reference/backup-policies.md shows one",
         )
-    return load_policies(place, site.config.backup.locations)
+    found = load_policies(place, site.config.backup.locations)
+    return tuple(own_record(site.config, each) for each in found)
 
 
 def today(site: Site) -> date:
@@ -53,21 +62,56 @@ def planned(site: Site, night: date, host: str = "") -> BackupPlan:
     planned whole all the same. Raises ConfigInvalid, also for a host that there is not."""
     found = policies(site)
     estate = EstateSource(site)()
+    devices = with_controller(estate.devices, found)
     home = ZoneInfo(site.config.site.timezone)
-    groups = _groups(estate.inventory.groups)
-    if host and all(each.name != host for each in estate.devices):
+    groups = groups_by_host(estate.inventory.groups)
+    if host and all(each.name != host for each in devices):
         raise ConfigInvalid("there is no such host in the inventory", where=host)
     plan = plan_backups(
         PlanParts(
-            devices=estate.devices,
+            devices=devices,
             policies=found,
             groups=lambda host: groups.get(host, ()),
             zone=lambda device: ZoneInfo(device.tz) if device.tz else home,
             lines=lines_of(site.config.backup),
+            chain=_chain(site, devices, found, groups),
         ),
         night,
     )
     return plan.only(host) if host else plan
+
+
+def _chain(
+    site: Site,
+    devices: Iterable[Device],
+    found: Iterable[Policy],
+    groups: Mapping[str, tuple[str, ...]],
+) -> Callable[[str, str], bool]:
+    """Whether there is something to build upon. Of a site without a ledger nothing is known, and a
+    plan makes none."""
+    if not site.has_ledger():
+        return lambda _host, _policy: True
+    mine = [(device, tuple(groups.get(device.name, ()))) for device in devices]
+    good = chained(
+        site,
+        [
+            Target(host=device.name, policy=each.id)
+            for each in found
+            for device, there in mine
+            if each.binds(device, there)
+        ],
+    )
+    return lambda host, policy: (host, policy) in good
+
+
+def chained(site: Site, targets: Sequence[Target]) -> frozenset[tuple[str, str]]:
+    """Host and policy of those that have something to build upon. Of which nothing came for longer
+    than the longest step, nothing is built upon; some hundreds are read at a time."""
+    since, good = site.clock.now() - _CHAINS, set[tuple[str, str]]()
+    for some in batched(targets, _AT_ONCE):
+        known = site.ledger.backups.catalogs(since=since, targets=some)
+        good |= {(each.host, each.policy) for each, there in known.items() if has_chain(there)}
+    return frozenset(good)
 
 
 def lines_of(config: BackupConfig) -> Lines:
@@ -99,7 +143,7 @@ def accesses(site: Site, hosts: Sequence[str] = ()) -> tuple[DeviceAccess, ...]:
     binds, or of these the ones that are named. Raises ConfigInvalid for a name that is none."""
     wanted = [each for each in policies(site) if each.method is Method.NETWORK]
     estate = EstateSource(site)()
-    groups = _groups(estate.inventory.groups)
+    groups = groups_by_host(estate.inventory.groups)
     bound = [
         device.name
         for device in estate.devices
@@ -151,51 +195,42 @@ def platform_of(site: Site, device: str) -> Platform:
 
 def device_store(site: Site) -> GitConfigs:
     """Where configurations are kept."""
+    return GitConfigs(device_folder(site))
+
+
+def device_folder(site: Site) -> Path:
+    """The folder of all configurations, one below it for each device."""
     folder = site.config.backup.devices.folder or site.config.state_dir / "configurations"
-    return GitConfigs(folder)
+    return folder.absolute()
 
 
-def device_backup(
-    site: Site,
-    hosts: Sequence[str],
-    told: Callable[[DeviceResult], None],
-    *,
-    smaller: bool = False,
-) -> tuple[DeviceResult, ...]:
-    """Read the configurations of network devices, and keep what changed; ``told`` hears of each.
-    ``smaller`` takes those with far less in them than before.
+def running_config(site: Site, device: str) -> str:
+    """What runs on a device now. Raises ConfigInvalid and AdapterError."""
+    (access,) = accesses(site, [device])
+    return reader(site).read(access)
 
-    Raises ConfigInvalid, Refused when somebody else is at it, AdapterError for folder and ledger.
-    """
-    config = site.config.backup.devices
-    secrets = site_secrets(site.config)
-    parts = DeviceBackupParts(
-        devices=NetmikoDevices(
-            DeviceLogin(
-                user=config.user or "",
-                password=_secret(secrets, config.password),
-                enable=_secret(secrets, config.enable),
-                private_key=site.config.ssh.private_key,
-                known_hosts=site.config.ssh.known_hosts,
-                timeout=timedelta(seconds=config.timeout_seconds),
-            )
-        ),
-        store=device_store(site),
-        ledger=site.ledger,
-        clock=site.clock,
-        zone=ZoneInfo(site.config.site.timezone),
-        at_once=config.at_once,
-        smaller=smaller,
+
+def reader(site: Site) -> NetmikoDevices:
+    """The way to network devices. Raises ConfigInvalid and AdapterError for its secrets."""
+    config, secrets = site.config.backup.devices, site_secrets(site.config)
+    return NetmikoDevices(
+        DeviceLogin(
+            user=config.user or "",
+            password=_secret(secrets, config.password),
+            enable=_secret(secrets, config.enable),
+            private_key=site.config.ssh.private_key,
+            known_hosts=site.config.ssh.known_hosts,
+            timeout=timedelta(seconds=config.timeout_seconds),
+        )
     )
-    return back_up_devices(parts, accesses(site, hosts), told)
 
 
 def _secret(secrets: Secrets, reference: str | None) -> Secret | None:
     return None if reference is None else secrets.read(reference)
 
 
-def _groups(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Host -> its groups."""
+def groups_by_host(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Host -> the inventory groups that it is in."""
     found: dict[str, list[str]] = {}
     for name, members in groups.items():
         for member in members:

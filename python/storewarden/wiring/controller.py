@@ -33,6 +33,7 @@ from storewarden.ports.engine import Duty, Engine
 from storewarden.ports.outbox import TICKET
 from storewarden.ports.reports import Format, Language, Page
 from storewarden.ports.tickets import Attachment, TicketSystem
+from storewarden.wiring.backup_duty import SiteBackups, backup_duties
 from storewarden.wiring.baseline import baseline_duties
 from storewarden.wiring.changes import change_rules
 from storewarden.wiring.forced import forced_duties
@@ -109,7 +110,7 @@ class Controller:
         if share.works:
             first_beat(self.site, CONTROLLER)
         try:
-            duties = (*followers, *share.duties, *healing.duties)
+            duties = (*followers, *share.duties, *healing.duties, *self._backups)
             engine.start(duties, (*share.works, *healing.works))
         except StorewardenError:
             self._engine = None
@@ -121,6 +122,8 @@ class Controller:
         if self._engine is not None:
             self._engine.stop(patience)
             self._engine = None
+            for backups in self._backups:
+                backups.shut()
             for channel in self._channels:
                 channel.sender.shut()
             for system in (self._system, self._anchor_system):
@@ -162,6 +165,10 @@ class Controller:
     def _anchor_system(self) -> TicketSystem | None:
         """A connection of its own: duties tick at the same time, and none is made for two."""
         return ticket_system(self.config, site_secrets(self.config))
+
+    @cached_property
+    def _backups(self) -> tuple[SiteBackups, ...]:
+        return backup_duties(self.site)
 
     @cached_property
     def _channels(self) -> tuple[Channel, ...]:

@@ -29,9 +29,13 @@ class RuledDuty:
         self._healing, self._submit = healing, submit
         self._duty: HealingDuty | None = None
         self._mark: tuple[tuple[str, int, int], ...] = ()
+        self._begun = False
 
     def tick(self, now: datetime) -> datetime | None:
         """As HealingDuty. Raises ConfigInvalid for settings and rules that are wrong."""
+        if not self._begun:  # so that the first alert does not wait for the inventory
+            self._begun = True
+            self._healing.estate.ahead()
         mark = self._healing.rules_mark()
         if self._duty is None or mark != self._mark:
             self._duty = None

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
     from storewarden.ports.heal_actions import DescribedAction
     from storewarden.wiring.site import Site
 
+_OLDEST_ESTATE = timedelta(minutes=15)
+"""How old an inventory may be that an alert is decided with, while it is read again: alerts come
+hours apart, and the first one should not wait for Ansible."""
+
 _ANSWER_HOLDS = timedelta(seconds=5)  # many alerts are looked at in one tick
 
 WORKER = "controller"
@@ -79,7 +83,7 @@ class Healing:
 
     def __init__(self, site: Site, estate: EstateSource | None = None) -> None:
         self._site = site
-        self.estate = estate or EstateSource(site)
+        self.estate = estate or EstateSource(site, oldest=_OLDEST_ESTATE)
         self._laid_out: tuple[EstateNow, Mapping[str, Device]] | None = None
 
     @cached_property
@@ -276,9 +280,11 @@ class Healing:
 
 
 def healing_share(site: Site, engine: Callable[[], Engine | None]) -> HealingShare:
-    """The controller's part; nothing at a site without senders of alerts, or an inventory."""
+    """The controller's part; nothing at a site without an inventory, or without anything that makes
+    alerts: senders, or backup policies, whose gaps are alerts of our own."""
     config = site.config
-    if not config.healing.sources or not config.inventory:
+    asks = config.healing.sources or config.backup.policies
+    if not asks or not config.inventory:
         return HealingShare(duties=(), works=())
 
     def wake() -> None:

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,37 +49,70 @@ class EstateSource:
     """The site's inventory as devices, read again every minute; the same object while it is.
 
     Nobody waits for that: each step of a wave would, and a wave has many. Who asks gets the last
-    one while it is read again, unless that one is old by now.
+    one while it is read again, unless that one is as old as ``oldest`` by now. There is never more
+    than one reading: who has to wait while one is under way waits for that one.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, oldest: timedelta = _OLDEST) -> None:
         self._site = site
+        self._oldest = oldest
         self._lock = threading.Lock()
         self._known: tuple[datetime, EstateNow] | None = None
-        self._reading = False
+        self._reading: Future[EstateNow] | None = None
 
     def __call__(self) -> EstateNow:
         """The estate. Raises ConfigInvalid for an inventory that cannot be read."""
         with self._lock:
             now = self._site.clock.now()
-            if self._known is None or not timedelta(0) <= now - self._known[0] < _OLDEST:
-                return self._keep(now, self._read())
-            if now - self._known[0] >= _KEPT and not self._reading:
-                self._reading = True
-                threading.Thread(target=self._read_again, name="estate", daemon=True).start()
-            return self._known[1]
+            if self._known is not None and timedelta(0) <= now - self._known[0] < self._oldest:
+                if now - self._known[0] >= _KEPT:
+                    self._read_beside()
+                return self._known[1]
+            reading, mine = self._reading, self._reading is None
+            if reading is None:
+                reading = self._reading = Future()
+        if mine:
+            self._answer(reading)
+        return reading.result()
 
-    def _read_again(self) -> None:
-        """Beside everything else; what is wrong with it is told to whoever has to wait for it."""
+    def ahead(self) -> None:
+        """Begin to read it beside everything else, unless it was read before; returns at once.
+        What is wrong with it is told to whoever asks for the estate."""
+        with self._lock:
+            if self._known is None:
+                self._read_beside()
+
+    def _read_beside(self) -> None:
+        """Under the lock. One that failed changes nothing: it is read again when asked for."""
+        if self._reading is not None:
+            return
+        self._reading = Future()
+        threading.Thread(
+            target=self._answer_beside, args=(self._reading,), name="estate", daemon=True
+        ).start()
+
+    def _answer_beside(self, reading: Future[EstateNow]) -> None:
+        self._answer(reading)
+        error = reading.exception()
+        if error is not None:
+            odd = None if isinstance(error, StorewardenError) else error
+            said = {"fields": {"error": str(error)}}
+            LOG.warning("the inventory cannot be read", extra=said, exc_info=odd)
+
+    def _answer(self, reading: Future[EstateNow]) -> None:
+        """Read it for whoever waits for ``reading``; its age is counted from the beginning."""
         try:
             now = self._site.clock.now()
             found = self._read()
+        except BaseException as error:  # noqa: BLE001 - raised by whoever waits for it
             with self._lock:
-                self._keep(now, found)
-        except StorewardenError as error:
-            LOG.warning("the inventory cannot be read", extra={"fields": {"error": str(error)}})
-        finally:
-            self._reading = False
+                self._reading = None
+            reading.set_exception(error)
+            return
+        with self._lock:
+            found = self._keep(now, found)
+            self._reading = None
+        reading.set_result(found)
 
     def _keep(self, now: datetime, found: EstateNow) -> EstateNow:
         if self._known is not None and self._known[1].inventory == found.inventory:
@@ -154,6 +188,7 @@ def shard_parts(
 
 def drive_parts(site: Site, shard: ShardParts, estate: EstateSource, submit: Submit) -> DriveParts:
     """What looking at rollouts takes in the controller."""
+    from storewarden.wiring.backup_guard import guard_of  # noqa: PLC0415 - it imports us
     from storewarden.wiring.windows import almanac  # noqa: PLC0415 - holidays cost 0.1 s
 
     language, zone = site.config.site.language, ZoneInfo(site.config.site.timezone)
@@ -175,6 +210,7 @@ def drive_parts(site: Site, shard: ShardParts, estate: EstateSource, submit: Sub
             for repair in site.ledger.alerts.repairs(open_only=True)
             for host in repair.hosts
         },
+        uncovered=guard_of(site, estate),
         roles=lambda person: roles_of(site, person),
         pos_roles=frozenset(site.config.windows.pos_roles),
         zone=zone,

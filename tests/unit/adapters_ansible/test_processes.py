@@ -106,3 +106,25 @@ def test_the_ssh_password_in_shared_memory_goes_with_its_worker(
     finally:
         for path in (ours, other):
             path.unlink(missing_ok=True)
+
+
+def test_a_job_that_was_only_handed_over_lives_on(
+    marked: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:
+    run_id, started = marked
+    shell = "env STOREWARDEN_JOB=j1 sh -c 'sleep 1732.3 & echo $!; wait'"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"{shell} & read _; wait"],
+        env={**os.environ, processes.MARKER: run_id},
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+    )
+    started.append(process)
+    assert process.stdout is not None
+    job = int(process.stdout.readline())
+    processes.sweep(run_id)
+    try:
+        assert job not in processes.marked(run_id)
+        os.kill(job, 0)
+    finally:
+        os.kill(job, 9)

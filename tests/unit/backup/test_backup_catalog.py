@@ -249,3 +249,14 @@ def test_everything_that_builds_upon_a_damaged_set_is_known() -> None:
         backup("G", 6),
     ]
     assert dependants("F", sets) == ("I1", "I2")
+
+
+def test_a_copy_that_is_damaged_is_missing_at_once() -> None:
+    full = backup("F", 1)
+    hub = replace(full.copies[1], damaged="pack 2894b15337 is damaged")
+    broken = replace(full, copies=(full.copies[0], hub, full.copies[2]))
+    told = standing_of(
+        TARGET, CORE, Catalog(sets=(broken,), drills=(drilled(),), locations=PLACES), NOW
+    )
+    assert told.coverage is Coverage.COPY_SHORT
+    assert told.en == "the copy of F in hub is damaged: pack 2894b15337 is damaged"

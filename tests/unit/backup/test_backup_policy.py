@@ -7,7 +7,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from storewarden.domain.backup.policy import TIER_RULES, BackupTier, Selector, SetKind
+from storewarden.domain.backup.policy import (
+    CONTROLLER,
+    TIER_RULES,
+    BackupTier,
+    Method,
+    Selector,
+    SetKind,
+    with_controller,
+)
 from storewarden.domain.backup.schedule import due_set, through_the_day
 from storewarden.domain.estate.device import Device, Tier
 from tests.unit.backup.policies import policy
@@ -70,3 +78,14 @@ def test_a_selector_takes_what_fits_every_part_of_it() -> None:
     assert Selector(tiers=("core",)).fits(till)
     assert Selector(groups=("tills",)).fits(till, ("tills", "all"))
     assert not Selector(groups=("tills",)).fits(till)
+
+
+def test_the_record_binds_the_controller_alone_and_nothing_else_does() -> None:
+    till, named = Device(name="pos01", role="pos"), Device(name="controller", role="server")
+    record = policy(BackupTier.SERVER_CONFIG, method=Method.LEDGER)
+    files = policy(BackupTier.ORDINARY, method=Method.FILES)
+    assert with_controller([till], [files]) == (till,)
+    assert with_controller([till], [files, record]) == (till, CONTROLLER)
+    assert with_controller([named], [record]) == (named,)
+    assert [record.binds(each) for each in (till, CONTROLLER, named)] == [False, True, True]
+    assert [files.binds(each) for each in (till, CONTROLLER, named)] == [True, False, True]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +19,7 @@ from storewarden.cli.heal_words import (
     rule_rows,
     story,
 )
+from storewarden.domain.healing.events import Happening
 from storewarden.domain.healing.pause import Pause
 from storewarden.domain.healing.plain import ALERT, ALERTS
 from storewarden.domain.healing.record import End, HostEnd, Repair, Verdict
@@ -28,6 +30,7 @@ from storewarden.ports.reports import Language
 from tests.unit.healing.scenes import NOON, TRUSTED, heard, rule
 
 ZONE = ZoneInfo("Asia/Shanghai")
+CHINESE = re.compile(r"[\u4e00-\u9fff]{2,}")
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -40,12 +43,18 @@ def told(language: str, *entries: JournalEntry, repair: Repair | None = None) ->
     return story(heard(), entries, repair, language, ZONE).splitlines()[3:]
 
 
+def test_nothing_happens_to_an_alert_that_has_no_word() -> None:
+    """The next test goes by words; so each kind of event needs one."""
+    assert set(ALERTS.values()) == set(get_args(Happening.__value__))
+
+
 @pytest.mark.parametrize("word", sorted(ALERTS))
 def test_whatever_happens_to_an_alert_has_a_word_in_both_languages(word: str) -> None:
     (english,) = told("en", entry(f"{ALERT}{word}", by="storewarden"))
     (chinese,) = told("zh", entry(f"{ALERT}{word}", by="storewarden"))
     assert ENGLISH.search(english)
     assert not ENGLISH.search(chinese), chinese
+    assert CHINESE.search(chinese), chinese
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -58,6 +58,13 @@ def test_what_is_left_out_is_the_guide_s(tmp_path: Path) -> None:
     assert found.required
 
 
+def test_the_record_is_the_controller_s_and_nothing_is_selected(tmp_path: Path) -> None:
+    text = SHORT.replace("method: sqlite", "method: ledger")
+    assert "select: is not for the method ledger" in mistakes(tmp_path, text)
+    (found,) = loaded(tmp_path, text.replace("    select: {roles: [pos]}\n", ""))
+    assert not found.source
+
+
 def test_every_key_is_read(tmp_path: Path) -> None:
     text = (
         SHORT

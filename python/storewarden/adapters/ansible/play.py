@@ -38,6 +38,7 @@ def shared_environment(places: environment.PlayPlaces) -> dict[str, str]:
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_CACHE_PLUGIN": "memory",
+        "ANSIBLE_INVENTORY_ENABLED": "yaml",  # what we have written; each other would try first
     }
 
 

@@ -11,14 +11,21 @@ environment when it is needed. Collections, ours too, are found after the fork, 
 from __future__ import annotations
 
 import atexit
+import base64
 import os
 import secrets
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
+
+from storewarden.adapters.ansible.ahead import Reach
+from storewarden.adapters.ansible.module_zips import Builder
 
 _PROGRAM = (
     "ansible.cli.playbook",
@@ -40,6 +47,24 @@ _PLUGINS = {
 """What plays of ours use, by the loader that finds it; what is not here, the play loads itself.
 
 Not vars plugins: that loader keeps the first thing it was asked for, and plays ask for more."""
+
+_ALL = ("become_loader", "callback_loader", "connection_loader", "shell_loader")
+"""Ansible itself loads all of these before a play, whatever that uses."""
+
+_NAME = "storewarden.ops"
+_OURS = f"ansible_collections.{_NAME}"
+
+# Files of plays that somebody waits for.
+_READ = (
+    "playbooks/heal.yml",
+    "roles/heal_*/tasks/*.yml",
+    "roles/heal_*/defaults/main.yml",
+    "roles/heal_*/meta/main.yml",
+    "roles/heal_*/meta/argument_specs.yml",
+)
+_PARSED: dict[
+    str, object
+] = {}  # files of plays, by the path under which Ansible keeps what it has read
 
 _LOCAL_TEMP = "DEFAULT_LOCAL_TMP"
 
@@ -69,13 +94,35 @@ def _find_plugins() -> None:
             getattr(loader, kind).get(name, class_only=True)
     for name in _module("ansible.constants").INVENTORY_ENABLED:
         loader.inventory_loader.get(name, class_only=True)
-    list(loader.callback_loader.all(class_only=True))
+    for kind in _ALL:
+        list(getattr(loader, kind).all(class_only=True))
+    _find_ours(loader)
+
+
+def _find_ours(loader: Any) -> None:
+    """Of our collection what runs on the controller: each task of a play would read it anew."""
+    import_module(_OURS)
+    folder = Path(next(iter(_module(_OURS).__path__)))
+    for path in sorted((folder / "plugins/action").glob("*.py")):
+        loader.action_loader.get(f"{_NAME}.{path.stem}", class_only=True)
+    loader.callback_loader.get(f"{_NAME}.run_log", class_only=True)
+    for pattern in _READ:
+        for path in folder.glob(pattern):
+            _parse(path)
+
+
+def _parse(path: Path) -> None:
+    """A file of plays that somebody waits for, as Ansible would read it."""
+    reader = _module("ansible.parsing.dataloader").DataLoader()
+    name = reader.path_dwim(str(path))
+    _PARSED[name] = reader.load_from_file(name, unsafe=True, trusted_as_template=True)
 
 
 def looked_at() -> Iterator[str]:
     """Files and folders that decide what was found: settings, and where content may lie."""
     constants, loader = _module("ansible.constants"), _module("ansible.plugins.loader")
     yield from (str(path) for path in (constants.CONFIG_FILE,) if path)
+    yield from _PARSED
     yield str(Path("~/.ansible.cfg").expanduser())
     yield "/etc/ansible/ansible.cfg"
     yield "/etc/ansible/plugin_filters.yml"
@@ -92,6 +139,88 @@ def renew() -> None:
     fresh = constants.config.get_config_value(_LOCAL_TEMP, variables=vars(constants))
     setattr(constants, _LOCAL_TEMP, fresh)
     _module("ansible.utils.vars").random_int = secrets.token_hex(4)
+    _lay_parsed(_module("ansible.parsing.dataloader").DataLoader)
+
+
+def _lay_parsed(reader: Any) -> None:
+    """Each reader of files finds what was parsed where it keeps what it has read itself; it hands
+    out copies."""
+    begin = reader.__init__
+
+    def begun(self: Any) -> None:
+        begin(self)
+        self._FILE_CACHE.update(_PARSED)
+
+    reader.__init__ = begun
+
+
+def reached(variables: Mapping[str, object]) -> Reach | None:
+    """How a host with these variables is reached, as the ssh plugin itself works it out."""
+    constants, loader = _module("ansible.constants"), _module("ansible.plugins.loader")
+    if constants.DEFAULT_TRANSPORT not in ("ssh", "smart"):
+        return None
+    context = _module("ansible.playbook.play_context").PlayContext()
+    plugin = loader.connection_loader.get("ssh", context, new_stdin=None, task_uuid="")
+    plugin.set_options(var_options=dict(variables))
+    host = plugin.host = plugin.get_option("host")
+    command = plugin._build_command(plugin.get_option("ssh_executable"), "ssh")
+    begins = b'ControlPath="'
+    paths = [word for word in command if word.startswith(begins)]
+    if len(paths) != 1 or plugin.get_option("password"):
+        return None
+    socket = os.fsdecode(paths[0].removeprefix(begins).removesuffix(b'"'))
+    if "%" in socket:  # the site's own: ssh makes a name of it that we do not know
+        return None
+    return Reach(command=tuple(command), host=str(host), socket=socket)
+
+
+def before_ssh(settle: Callable[[Sequence[bytes]], None]) -> None:
+    """In this play, let every command of ssh wait for ``settle`` first."""
+    plugin = _module("ansible.plugins.loader").connection_loader.get("ssh", class_only=True)
+    bare = plugin._bare_run
+
+    def settled(self: object, command: Sequence[bytes], *more: object, **named: object) -> object:
+        settle(command)
+        return bare(self, command, *more, **named)
+
+    plugin._bare_run = settled
+
+
+def builder(collections: Path) -> Builder | None:
+    """What builds modules for this play; None where a site has ``module_utils`` of its own.
+
+    ``collections`` is the folder in which Ansible finds our collection.
+    """
+    ansible = Path(_module("ansible").__file__).parent
+    own = {str(ansible / "module_utils")}
+    paths = _module("ansible.plugins.loader").module_utils_loader._get_paths(subdirs=False)
+    if any(Path(path).is_dir() and str(path) not in own for path in paths):
+        return None
+    makers = ("ansible.executor.module_common", "ansible.release", "ansible._internal._ansiballz")
+    files = {
+        str(each.__file__)
+        for name, each in list(sys.modules.items())
+        if name.startswith(makers) and getattr(each, "__file__", None)
+    }
+    routes = (
+        collections / "ansible_collections/storewarden/ops/meta/runtime.yml",
+        ansible / "config/ansible_builtin_runtime.yml",
+    )
+    return Builder(
+        place=Path(getattr(_module("ansible.constants"), _LOCAL_TEMP)) / "ansiballz_cache",
+        roots={"ansible": ansible.parent, "ansible_collections": collections},
+        always=files | own | set(map(str, routes)),
+        names=_names,
+    )
+
+
+def _names(built: Path) -> tuple[str, ...]:
+    """The files in a module that Ansible has built; none when a debugger is in it as well."""
+    found = _module("ansible.executor.module_common")._CachedModule.load(str(built))
+    if found.source_mapping:
+        return ()
+    with ZipFile(BytesIO(base64.b64decode(found.zip_data))) as files:
+        return tuple(files.namelist())
 
 
 def play(command: Sequence[str]) -> int:

@@ -11,6 +11,9 @@ the main group left two workers and their children). Two nets together do:
   carries the mark, or, once its parents are gone, of the supervisor, which is the
   reaper of its orphans (``adopt_orphans``).
 
+A job that a play only handed over, on this very machine, carries ``STOREWARDEN_JOB`` and is none of
+the play's: it lives on, with all that it starts (on other machines the line ends there anyway).
+
 A process is signalled through its pidfd, and only if it is still the one that was
 found: pids are reused.
 """
@@ -29,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = "STOREWARDEN_RUN"
+_JOB = b"STOREWARDEN_JOB="  # plugins/module_utils/payload/jobs.py
 # Where Ansible's ssh plugin tells ssh's password prompter which shared memory holds the password.
 _PASSWORD_MEMORY = b"_ANSIBLE_SSH_ASKPASS_SHM="
 _MEMORY_NAME = re.compile(rb"/?(psm_[0-9a-f]+)")
@@ -82,14 +86,14 @@ def _pids() -> Iterable[int]:
 
 
 def _below(roots: Iterable[int], everything: Mapping[int, _Process]) -> Iterator[int]:
-    """The roots and all their descendants."""
+    """The roots and all their descendants, but for jobs with what they started."""
     children: dict[int, list[int]] = defaultdict(list)
     for process in everything.values():
         children[process.parent].append(process.pid)
     waiting, seen = list(roots), set()
     while waiting:
         pid = waiting.pop()
-        if pid not in seen:
+        if pid not in seen and not _is_job(pid):
             seen.add(pid)
             yield pid
             waiting += children[pid]
@@ -103,6 +107,10 @@ def _of_play(run_id: str, *, mine: bool) -> tuple[_Process, ...]:
         roots += [one.pid for one in everything.values() if one.parent == os.getpid()]
     tree = (everything[pid] for pid in _below(roots, everything))
     return tuple(process for process in tree if process.state not in "ZX")
+
+
+def _is_job(pid: int) -> bool:
+    return any(item.startswith(_JOB) for item in _environ(pid))
 
 
 def carries(pid: int, run_id: str) -> bool:

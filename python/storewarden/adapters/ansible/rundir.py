@@ -14,6 +14,7 @@
         supervisor.log              what the supervisor had to say about itself
         work/                       inventory, variables, runner data: secrets, gone at the end
     <state>/leases/<host>.lock      locked by every part of the play that holds the host
+    <state>/modules/                modules as they were built for earlier plays; see module_zips
 
 Standard library only: the lease wrapper imports it in every run.
 """
@@ -30,6 +31,7 @@ from pathlib import Path
 
 LEASES = "leases"
 RUNS = "runs"
+ZIPS = "modules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,11 @@ class RunDir:
     def variables(self) -> Path:
         """The variables of the run, every string unsafe."""
         return self.work / "variables.yml"
+
+    @property
+    def ahead_file(self) -> Path:
+        """How hosts are reached that the play connects ahead; see ``ahead``."""
+        return self.work / "ahead.json"
 
     @property
     def output(self) -> Path:

@@ -19,11 +19,18 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storewarden.adapters.ansible import collection, environment, eventlog, processes, yamlfiles
+from storewarden.adapters.ansible import (
+    ahead,
+    collection,
+    environment,
+    eventlog,
+    processes,
+    yamlfiles,
+)
 from storewarden.adapters.ansible.evidence import gathered
 from storewarden.adapters.ansible.results import lost_result, read_result
 from storewarden.adapters.ansible.rundir import LEASES, RUNS, Request, RunDir, write_private
@@ -112,11 +119,15 @@ class PlaybookRunner:
         request = self._request(run)
         ssh = environment.ssh_arguments(request.known_hosts)
         own = environment.site_setting(request.config, "ssh_connection", "ssh_args")
-        inventory = yamlfiles.inventory_text(run.inventory, own[0] if own else "")
-        variables = yamlfiles.variables_text(run.variables, ssh)
+        site_args = own[0] if own else ""
         directory = RunDir(self._state / RUNS / request.run_id)
+        texts = {
+            directory.inventory: yamlfiles.inventory_text(run.inventory, site_args),
+            directory.variables: yamlfiles.variables_text(run.variables, ssh),
+            directory.ahead_file: ahead.noted(run, ssh, site_args),
+        }
         try:
-            self._lay_out(directory, request, inventory, variables)
+            self._lay_out(directory, request, texts)
         except OSError as error:
             shutil.rmtree(directory.path, ignore_errors=True)
             raise AdapterError(
@@ -152,13 +163,14 @@ class PlaybookRunner:
             config=config,
         )
 
-    def _lay_out(self, run: RunDir, request: Request, inventory: str, variables: str) -> None:
+    def _lay_out(self, run: RunDir, request: Request, texts: Mapping[Path, str]) -> None:
         """Write the run down, then set its supervisor going under a lock that never lapses."""
         run.path.mkdir(mode=0o700)
         run.work.mkdir(mode=0o700)
         (run.work / "tmp").mkdir(mode=0o700)
-        write_private(run.inventory, inventory)
-        write_private(run.variables, variables)
+        for path, text in texts.items():
+            if text:
+                write_private(path, text)
         eventlog.append(run.events, "started", request.started, message=request.label)
         lock = os.open(run.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -15,13 +15,17 @@ import select
 import signal
 import sys
 import tempfile
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from storewarden.adapters.ansible import lease, preloaded, shown
+from storewarden.adapters.ansible import collection, lease, preloaded, shown
+from storewarden.adapters.ansible.ahead import Masters
+from storewarden.adapters.ansible.module_zips import ModuleZips
 from storewarden.adapters.ansible.play import configured
-from storewarden.adapters.ansible.rundir import Request, RunDir
+from storewarden.adapters.ansible.rundir import ZIPS, Request, RunDir, read_json
 
 _BROKEN = 250  # ansible-playbook's own status for a fault of its own
 _TERMINAL = frozenset({0, 1, 2})
@@ -121,7 +125,29 @@ class WarmPlay:
         shown.call([sys.executable, *command])
         sys.argv = list(command)
         preloaded.renew()
-        return preloaded.play(command)
+        return self._with_what_was_kept(command)
+
+    def _with_what_was_kept(self, command: Sequence[str]) -> int:
+        """Modules from earlier plays, and connections that are opened meanwhile."""
+        began, masters = time.time_ns(), Masters()
+        if masters.begin(self._run, _leased(self._run), preloaded.reached):
+            preloaded.before_ssh(masters.settle)
+        builder = preloaded.builder(collection.search_root())
+        zips = ModuleZips(self._run.state / ZIPS, builder) if builder else None
+        try:
+            if zips:
+                zips.lay()
+            return preloaded.play(command)
+        finally:
+            masters.end()
+            if zips:
+                zips.keep(began)
+
+
+def _leased(run: RunDir) -> frozenset[str]:
+    """Hosts that this play has for itself; no other may be connected."""
+    found = read_json(run.lease_file) or {}
+    return frozenset(map(str, cast("Sequence[str]", found.get("free", ()))))
 
 
 def _close_all_but(kept: frozenset[int]) -> None:

@@ -31,6 +31,11 @@ _KEYS = {
     "incident": ("number",),
     "problem": ("number",),
     "heal_pause": ("what",),
+    "backup_run": ("id",),
+    "backup_set": ("id",),
+    "backup_copy": ("set", "location"),
+    "backup_drill": ("id",),
+    "backup_deletion": ("number",),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from storewarden.adapters.ledger import (
     alert_rows,
     anchors,
+    backup_rows,
     change_rows,
     drift_rows,
     entries,
@@ -37,6 +38,7 @@ _KINDS = frozenset(
     }
 )
 _PREFIXES = (
+    backup_rows.KINDS,
     change_rows.KINDS,
     drift_rows.KINDS,
     rollout_rows.KINDS,

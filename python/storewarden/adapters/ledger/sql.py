@@ -27,6 +27,7 @@ from storewarden.adapters.ledger import (
 )
 from storewarden.adapters.ledger import verify as verification
 from storewarden.adapters.ledger.alerts import SqlAlerts
+from storewarden.adapters.ledger.backup_catalog import SqlBackups
 from storewarden.adapters.ledger.changes import SqlChanges, skip_numbers
 from storewarden.adapters.ledger.compliance_months import SqlComplianceMonths
 from storewarden.adapters.ledger.connection import Password, connect, locate, shown
@@ -148,6 +149,11 @@ class SqlLedger:
     def heal_pauses(self) -> SqlHealPauses:
         """What is not to be healed, by a person's word."""
         return SqlHealPauses(self.transactions, self._clock)
+
+    @cached_property
+    def backups(self) -> SqlBackups:
+        """The catalog of backups."""
+        return SqlBackups(self.transactions, self._clock)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

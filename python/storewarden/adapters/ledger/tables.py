@@ -320,3 +320,68 @@ HEAL_PAUSE = Table(
     Column("reason", Text, nullable=False),
     Column("until", Text, nullable=False),  # "" until it is taken back
 )
+
+# Runs of backup jobs as they stand, in the order of ``opening``: the sequence of their first entry.
+BACKUP_RUN = Table(
+    "backup_run",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),  # of its last entry
+    Column("host", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("began", Text, nullable=False),
+    Column("ended", Text, nullable=False),  # "" while it is under way
+    Column("body", Text, nullable=False),  # JSON: the whole run
+)
+
+# Backup sets, in the order of ``opening``; their copies lie beside them.
+BACKUP_SET = Table(
+    "backup_set",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("received", Text, nullable=False),
+    Column("gone", _Number, nullable=False),  # 1 when its last copy is
+    Column("body", Text, nullable=False),  # JSON: the set without its copies
+)
+
+# Copies of sets, as the entry ``sequence`` left them.
+BACKUP_COPY = Table(
+    "backup_copy",
+    METADATA,
+    Column("set", Text, primary_key=True),
+    Column("location", Text, primary_key=True),
+    Column("sequence", _Number, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole copy
+)
+
+# Rehearsed restores.
+BACKUP_DRILL = Table(
+    "backup_drill",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("began", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole record
+)
+
+# Requests to delete backup sets as they stand.
+BACKUP_DELETION = Table(
+    "backup_deletion",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("opening", _Number, nullable=False, unique=True),
+    Column("sequence", _Number, nullable=False),
+    Column("open", _Number, nullable=False),  # 1 while anything may still come of it
+    Column("digest", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the whole request
+)

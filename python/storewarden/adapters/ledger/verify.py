@@ -16,6 +16,7 @@ from sqlalchemy.types import NullType
 from storewarden.adapters.ledger import guards
 from storewarden.adapters.ledger.alert_replay import AlertReplay
 from storewarden.adapters.ledger.anchors import AnchorReplay
+from storewarden.adapters.ledger.backup_replay import BackupReplay
 from storewarden.adapters.ledger.chain import ChainCheck, link_of
 from storewarden.adapters.ledger.change_replay import ChangeReplay
 from storewarden.adapters.ledger.drift_replay import DriftReplay
@@ -62,6 +63,7 @@ class _States:
         others = (self._drift, self._incidents)
         self._changes = ChangeReplay(connection, others, self._rollouts)
         self._alerts = AlertReplay(connection)
+        self._backups = BackupReplay(connection)
         self._anchors = AnchorReplay(connection)
         self._tombstones = TombstoneReplay(self._changes.change)
         self.notes = self._tombstones.notes
@@ -76,12 +78,13 @@ class _States:
             self._rollouts.take(row)
             self._changes.take(row)
             self._alerts.take(row)
+            self._backups.take(row)
             self._tombstones.take(row)
 
     def close(self) -> list[Problem]:
         """All problems."""
         audits = self._audits.close(self._tombstones.results)
-        marks = [*self._tombstones.problems, *self._anchors.close()]
+        marks = [*self._tombstones.problems, *self._anchors.close(), *self._backups.close()]
         rollouts = [*self._rollouts.close(), *self._alerts.close(), *self._incidents.close()]
         return [*audits, *self._changes.close(), *rollouts, *self._drift.close(), *marks]
 

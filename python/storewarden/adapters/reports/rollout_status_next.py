@@ -8,7 +8,11 @@ from storewarden.domain.rollout.record import Hold, HostState, Rollout, RolloutS
 from storewarden.domain.rollout.tables import ACTIVE, ENDED
 from storewarden.ports.rollout_status import RolloutStatus
 
-_PAUSED = {Hold.CHANGE: "next_change", Hold.CAPACITY: "next_capacity"}
+_PAUSED = {
+    Hold.CHANGE: "next_change",
+    Hold.CAPACITY: "next_capacity",
+    Hold.BACKUP: "next_backup",
+}
 
 
 def next_line(status: RolloutStatus, words: Words) -> str:

@@ -40,6 +40,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "it goes on by itself when that is over; or storewarden rollout abort {number} --reason",
         "条件满足后自动继续；或 storewarden rollout abort {number} --reason",
     ),
+    "next_backup": (
+        "it goes on by itself when there is one: storewarden backup coverage --only-bad",
+        "备份就绪后自动继续：storewarden backup coverage --only-bad",
+    ),
     "next_paused": (
         "storewarden rollout resume {number}, or abort, each with --reason",
         "storewarden rollout resume {number}，或 abort，均需 --reason",

@@ -8,12 +8,20 @@ set in one place, in one medium, under one set of credentials that may delete it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from storewarden.domain.backup.policy import Level, SetKind
+
+LATE_REPORT = timedelta(hours=6)
+"""How long after a set was begun its report may come: the longest that a job takes
+(``ports.backup_hosts.BackupOrder.seconds``)."""
+
+
+OWN_HOME = "host"
+"""The place of the repository on a host when a policy's copies name none of kind host."""
 
 
 class RunEnd(StrEnum):
@@ -26,6 +34,18 @@ class RunEnd(StrEnum):
     INTERRUPTED = "interrupted"  # it was killed, or its host went away in the middle
     NO_SPACE = "no-space"  # not begun, or given up, for lack of room
     REJECTED = "rejected"  # what came back is no backup (an error text, far too small)
+
+
+class Verb(StrEnum):
+    """What a run does to sets."""
+
+    TAKE = "take"  # one more set
+    COPY = "copy"  # what is in the store goes to another place, too
+    VERIFY = "verify"  # somebody looks at what lies in a place
+    DRILL = "drill"  # a restore is rehearsed and thrown away
+    RESTORE = "restore"  # a set comes back, and stays
+    PRUNE = "prune"  # sets that were approved to go are removed from a place
+    CANARY = "canary"  # whether what must not be deleted there can be deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +63,27 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One try. ``set`` is the set it left, "" for none."""
+    """One try. ``set`` is the set it left, "" for none; ``sets`` those it worked on; ``location``
+    where; ``night`` the day (YYYY-MM-DD) whose plan it belongs to, "" for none; ``by`` is who
+    asked, "" for the schedule."""
 
     id: str
     target: Target
     kind: SetKind
     began: datetime
+    verb: Verb = Verb.TAKE
+    location: str = ""
+    sets: tuple[str, ...] = ()
+    level: Level = Level.CLAIMED
+    night: str = ""
+    by: str = ""
+    change: str = ""
     ended: datetime | None = None
     end: RunEnd | None = None
     reason: str = ""
+    reason_zh: str = ""
+    seconds: float = 0.0
+    tool_seconds: float = 0.0
     set: str = ""
 
 
@@ -68,7 +100,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One set in one place. ``level`` was seen at ``verified``."""
+    """One set in one place. ``level`` was seen at ``verified``; ``looks`` tells of each level (as
+    text) when somebody looked that deep the last time and found it whole: a set that was proven
+    long ago may have been read again yesterday. What was seen up to ``void`` counts no more: it was
+    damaged, or gone, then."""
 
     set: str
     location: str
@@ -78,6 +113,14 @@ class Copy:
     immutable_until: datetime | None = None
     damaged: str = ""
     deleted: datetime | None = None
+    looks: Mapping[str, datetime] = field(default_factory=dict)
+    void: datetime | None = None
+
+    def seen(self, level: Level) -> datetime | None:
+        """When somebody looked at least that deep the last time and found it whole."""
+        if not self.looks:
+            return self.verified if self.level >= level else None
+        return max((at for deep, at in self.looks.items() if int(deep) >= level), default=None)
 
     @property
     def usable(self) -> bool:
@@ -102,6 +145,12 @@ class BackupSet:
     hold: bool = False
     expired: datetime | None = None
 
+    @property
+    def fresh(self) -> datetime:
+        """What its age counts from. Usually when the catalog heard of it; a set whose own report
+        was lost, and which a later look found, is as old as it says. Never later than heard of."""
+        return self.taken if self.received - self.taken > LATE_REPORT else self.received
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillRecord:
@@ -117,6 +166,36 @@ class DrillRecord:
     level: Level = Level.CLAIMED
     rto: timedelta | None = None
     rpo: timedelta | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    differences: tuple[str, ...] = ()
+
+
+class DeletionState(StrEnum):
+    """Where a proposed deletion stands."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"  # by somebody other than who proposed it
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"  # the list made again was not the same any more
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionRequest:
+    """Sets that are to go (``digest``: ``retention.Proposal.digest``); ``gone`` is what was really
+    removed, set and location joined by "@"."""
+
+    number: str
+    sets: tuple[str, ...]
+    digest: str
+    proposed_by: str
+    proposed_at: datetime
+    state: DeletionState = DeletionState.PROPOSED
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    reason: str = ""
+    gone: tuple[str, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +227,25 @@ class Catalog:
     sets: tuple[BackupSet, ...] = ()
     drills: tuple[DrillRecord, ...] = ()
     locations: Mapping[str, Location] = field(default_factory=dict)
+
+
+def in_places(catalog: Catalog, places: Collection[str]) -> Catalog:
+    """The catalog without copies in places that are none any more: nobody can reach those."""
+    odd = {
+        each.id
+        for each in catalog.sets
+        if any(one.usable and one.location not in places for one in each.copies)
+    }
+    if not odd:
+        return catalog
+    return replace(
+        catalog,
+        sets=tuple(_only(each, places) if each.id in odd else each for each in catalog.sets),
+    )
+
+
+def _only(backup: BackupSet, places: Collection[str]) -> BackupSet:
+    return replace(backup, copies=tuple(each for each in backup.copies if each.location in places))
 
 
 def level_of(backup: BackupSet) -> Level:

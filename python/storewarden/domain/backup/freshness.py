@@ -12,8 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from storewarden.domain.backup.catalog import BackupSet, Catalog, Run, RunEnd, Target, chain_of
-from storewarden.domain.backup.policy import Every, Level, Policy, SetKind, Step
+from storewarden.domain.backup.catalog import (
+    OWN_HOME,
+    BackupSet,
+    Catalog,
+    Chain,
+    Run,
+    RunEnd,
+    Target,
+    Verb,
+    chain_of,
+    in_places,
+)
+from storewarden.domain.backup.policy import Every, Level, Method, Policy, SetKind, Step
 from storewarden.domain.backup.proof import proof_of
 from storewarden.domain.backup.schedule import longest_gap
 
@@ -21,6 +32,12 @@ _GRACE = timedelta(hours=6)
 """How much later than its period a set may be: the window of a night, and its splay. Chosen."""
 
 _HOUR = timedelta(hours=1)
+_KINDS_ZH = {
+    SetKind.FULL: "全量",
+    SetKind.DIFFERENTIAL: "差异",
+    SetKind.INCREMENTAL: "增量",
+    SetKind.LOG: "日志",
+}
 _STRENGTH = (SetKind.FULL, SetKind.DIFFERENTIAL, SetKind.INCREMENTAL, SetKind.LOG)
 
 
@@ -56,6 +73,8 @@ type _Found = tuple[Coverage, str, str]
 
 def standing_of(target: Target, policy: Policy, catalog: Catalog, now: datetime) -> Standing:
     """How a target stands; ``catalog`` holds what is known of this target."""
+    if catalog.locations:
+        catalog = in_places(catalog, {*catalog.locations, OWN_HOME})
     sets = {each.id: each for each in catalog.sets if each.expired is None}
     newest = max(sets.values(), key=lambda each: (each.received, each.id), default=None)
     if newest is None:
@@ -72,7 +91,7 @@ def standing_of(target: Target, policy: Policy, catalog: Catalog, now: datetime)
         en=first[1],
         zh=first[2],
         also=tuple(dict.fromkeys(each[0] for each in found[1:])),
-        newest=newest.received,
+        newest=fresh_at(newest, policy),
         level=chain.level,
     )
 
@@ -82,13 +101,13 @@ _RANK = {each: place for place, each in enumerate(Coverage)}
 
 
 def _never(catalog: Catalog) -> tuple[str, str]:
-    ended = [each for each in catalog.runs if each.ended is not None]
+    ended = [each for each in _takes(catalog) if each.ended is not None]
     if not ended:
         return "it was never backed up", "从未备份"
     last = max(ended, key=_ended)
     return (
         f"no run left a set; the last one: {last.reason}",
-        f"没有成功的备份；最近一次：{last.reason}",
+        f"没有成功的备份；最近一次：{last.reason_zh or last.reason}",
     )
 
 
@@ -112,26 +131,28 @@ def _faults(
     found += _failed(catalog, sets.values())
     found += _late(sets.values(), policy, now)
     found += _unverified(sets, policy, now)
-    found += _short(newest, policy, catalog, now)
+    found += _damaged(chain, policy) or _short(newest, policy, catalog, now)
     found += _overdue(policy, catalog, now)
     return found
 
 
 def _failed(catalog: Catalog, sets: Iterable[BackupSet]) -> list[_Found]:
     """The last run of each kind that ended: busy is no failure, one that is under way says nothing,
-    and only a later set of that kind, or a stronger one, clears it."""
+    and only a later set of that kind, or a stronger one, clears it. Who looks at sets, copies or
+    rehearses takes none: that says nothing of the next one."""
     last: dict[SetKind, Run] = {}
-    for run in sorted(catalog.runs, key=_ended):
+    for run in sorted(_takes(catalog), key=_ended):
         if run.ended is not None and run.end is not RunEnd.BUSY:
             last[run.kind] = run
     there = list(sets)
     for run in sorted(last.values(), key=_ended, reverse=True):
         since = _ended(run)[0]
         good = (each for each in there if _as_good(each.kind, run.kind))
-        if run.end is RunEnd.DONE or any(each.received >= since for each in good):
+        if run.end is RunEnd.DONE or any(each.fresh >= since for each in good):
             continue
         en = f"the {run.kind.value} run of {_day(run.began)} failed: {run.reason}"
-        zh = f"{_day(run.began)} 的备份（{run.kind.value}）失败：{run.reason}"
+        why_zh = run.reason_zh or run.reason
+        zh = f"{_day(run.began)} 的{_KINDS_ZH[run.kind]}备份失败：{why_zh}"
         return [(Coverage.FAILED, en, zh)]
     return []
 
@@ -141,14 +162,23 @@ def _late(sets: Iterable[BackupSet], policy: Policy, now: datetime) -> list[_Fou
     there = list(sets)
     oldest = min((each.received for each in there), default=now)
     for step in policy.schedule:
-        good = (each.received for each in there if _as_good(each.kind, step.kind))
+        good = (fresh_at(each, policy) for each in there if _as_good(each.kind, step.kind))
         age = now - max(good, default=oldest)
         if age > step.period + _grace(step):
             hours, every = int(age / _HOUR), int(step.period / _HOUR)
             en = f"the newest {step.kind.value} set is {hours} h old, one is due every {every} h"
-            zh = f"最新的备份（{step.kind.value}）已有 {hours} 小时，应每 {every} 小时一次"
+            zh = f"最新的{_KINDS_ZH[step.kind]}备份已有 {hours} 小时，应每 {every} 小时一次"
             return [(Coverage.LATE, en, zh)]
     return []
+
+
+def fresh_at(backup: BackupSet, policy: Policy) -> datetime:
+    """As of when a set holds what is there: when it was received. A device's configuration that
+    was read again and had not changed is as good as a new one."""
+    if policy.method is not Method.NETWORK:
+        return backup.fresh
+    seen = (each.seen(Level.READ) for each in backup.copies if each.usable)
+    return max((backup.received, *(each for each in seen if each is not None)))
 
 
 def _grace(step: Step) -> timedelta:
@@ -167,8 +197,8 @@ def _unverified(sets: Mapping[str, BackupSet], policy: Policy, now: datetime) ->
     copies = [copy for each in sets.values() for copy in each.copies if copy.usable]
     oldest = min((each.received for each in sets.values()), default=now)
     for wanted in policy.verify:
-        seen = [each.verified for each in copies if each.level >= wanted.level and each.verified]
-        since = max(seen, default=oldest)
+        seen = (each.seen(wanted.level) for each in copies)
+        since = max((at for at in seen if at is not None), default=oldest)
         if now - since > wanted.every + _GRACE:
             days = (now - since).days
             found.append(
@@ -179,6 +209,22 @@ def _unverified(sets: Mapping[str, BackupSet], policy: Policy, now: datetime) ->
                 )
             )
     return found
+
+
+def _damaged(chain: Chain, policy: Policy) -> list[_Found]:
+    """A copy that is damaged does not get there by waiting, so it is missing at once."""
+    wanted = {each.location for each in policy.copies}
+    for backup in reversed(chain.sets):
+        for copy in backup.copies:
+            if copy.damaged and copy.deleted is None and copy.location in wanted:
+                return [
+                    (
+                        Coverage.COPY_SHORT,
+                        f"the copy of {backup.id} in {copy.location} is damaged: {copy.damaged}",
+                        f"{backup.id} 在 {copy.location} 的副本已损坏：{copy.damaged}",
+                    )
+                ]
+    return []
 
 
 def _short(newest: BackupSet, policy: Policy, catalog: Catalog, now: datetime) -> list[_Found]:
@@ -224,6 +270,10 @@ _WHOLE = 100
 
 def _longest(policy: Policy) -> timedelta:
     return max((each.every for each in policy.verify), default=timedelta(days=31)) + _GRACE
+
+
+def _takes(catalog: Catalog) -> list[Run]:
+    return [each for each in catalog.runs if each.verb is Verb.TAKE]
 
 
 def _ended(run: Run) -> tuple[datetime, str]:

@@ -6,12 +6,15 @@ A policy is data that a site writes down; what it leaves out is the guide's rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import IntEnum, StrEnum
 
 from storewarden.domain.estate.device import Device
+
+CONTROLLER = Device(name="controller", role="controller")
+"""This very machine, for what storewarden backs up of itself; no inventory has to name it."""
 
 
 class BackupTier(StrEnum):
@@ -34,6 +37,7 @@ class Method(StrEnum):
     MARIADB = "mariadb"  # mariadb-backup
     REDIS = "redis"  # a snapshot of its memory
     SQLITE = "sqlite"  # its backup interface
+    LEDGER = "ledger"  # the controller's own record
     NETWORK = "network"  # the running configuration of a device
 
 
@@ -181,6 +185,20 @@ class Policy:
     required: bool = True
     extra_full: bool = True
     after_change: bool = False
+
+    def binds(self, device: Device, groups: tuple[str, ...] = ()) -> bool:
+        """Whether a device of these inventory groups is backed up by it. The record of storewarden
+        is the controller's, whatever is selected."""
+        if self.method is Method.LEDGER:
+            return device.name == CONTROLLER.name
+        return device != CONTROLLER and self.selector.fits(device, groups)
+
+
+def with_controller(devices: Sequence[Device], policies: Iterable[Policy]) -> tuple[Device, ...]:
+    """The devices of an estate, and the controller where a policy backs up its record."""
+    wanted = any(each.method is Method.LEDGER for each in policies)
+    there = any(each.name == CONTROLLER.name for each in devices)
+    return (*devices, CONTROLLER) if wanted and not there else tuple(devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,12 +71,13 @@ def proof_of(
         else:
             good.append(where)
     kinds: dict[str, Location] = {}
-    for each in good:
-        first = kinds.setdefault(each.credentials, each)
+    # Of places that fall together the one stands for all of which most is known.
+    for each in sorted(good, key=lambda one: one.point is None):
+        first = kinds.setdefault(_same(each.credentials), each)
         if first is not each:
             left_out[each.name] = f"the credentials that empty {first.name} empty it, too"
     counted = tuple(kinds.values())
-    media = tuple(dict.fromkeys(each.medium for each in counted))
+    media = tuple({_same(each.medium): each.medium for each in counted}.values())
     far = _farthest(counted)
     return Proof(
         set=backup.id,
@@ -101,11 +102,17 @@ def _against(copy: Copy, where: Location | None, now: datetime, within: timedelt
         return f"it is damaged: {copy.damaged}"
     if where is None:
         return "nobody knows this place"
-    if copy.level < Level.PRESENT or copy.verified is None:
+    seen = copy.seen(Level.PRESENT)
+    if seen is None:
         return "nobody has looked whether it is there"
-    if now - copy.verified > within:
-        return f"it was last looked at {(now - copy.verified).days} days ago"
+    if now - seen > within:
+        return f"it was last looked at {(now - seen).days} days ago"
     return ""
+
+
+def _same(word: str) -> str:
+    """People write one thing in several ways."""
+    return " ".join(word.casefold().split())
 
 
 def _copies(found: int) -> Term:
@@ -128,13 +135,14 @@ def _media(found: tuple[str, ...]) -> Term:
 
 
 def _away(far: float | None) -> Term:
-    told = "no two places with known coordinates" if far is None else f"{far:.0f} km"
-    told_zh = "没有两个已知坐标的地点" if far is None else f"{far:.0f} 公里"
+    told, told_zh = "no two places have known coordinates", "没有两个已知坐标的地点"
+    if far is not None:
+        told, told_zh = f"farthest copy {far:.0f} km away", f"最远副本距离 {far:.0f} 公里"
     return Term(
         name="off-site",
         holds=far is not None and far >= AWAY_KM,
-        en=f"farthest copy {told} away, {AWAY_KM:.0f} km are wanted",
-        zh=f"最远副本距离 {told_zh}，要求 {AWAY_KM:.0f} 公里",
+        en=f"{told}, {AWAY_KM:.0f} km are wanted",
+        zh=f"{told_zh}，要求 {AWAY_KM:.0f} 公里",
     )
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storewarden.domain.backup.catalog import BackupSet, Target, chain_of
-from storewarden.domain.backup.policy import Policy, SetKind
+from storewarden.domain.backup.catalog import BackupSet, Target
+from storewarden.domain.backup.policy import Method, Policy, SetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +66,39 @@ def _against(
     safe: Callable[[BackupSet], bool],
 ) -> dict[str, str]:
     """Set -> why it stays."""
+    if policy.method is Method.NETWORK:
+        return {each.id: "the history of configurations is kept whole" for each in old}
     if policy.legal_hold:
         return {each.id: f"the policy {policy.id} is under legal hold" for each in old}
     found = {each.id: "it is under legal hold" for each in old if each.hold}
-    fulls = [each for each in mine if each.kind is SetKind.FULL and safe(each)]
-    last = fulls[-policy.retention.fulls :] if policy.retention.fulls else []
-    for each in last:
+    for each in _last_fulls(mine, policy.retention.fulls, safe):
         found.setdefault(each.id, f"one of the last {policy.retention.fulls} good full sets")
     young = {each.id for each in mine} - {each.id for each in old}
     for each in mine:
         if each.id in young or each.id in found:
-            for needed in chain_of(each, known).sets[:-1]:
-                found.setdefault(needed.id, f"{each.id} builds upon it")
+            for needed in _ancestors(each, known):
+                found.setdefault(needed, f"{each.id} builds upon it")
+    return found
+
+
+def _last_fulls(
+    mine: list[BackupSet], wanted: int, safe: Callable[[BackupSet], bool]
+) -> list[BackupSet]:
+    """The last good ones. Where there are too few, the last that something may still come of:
+    nobody has read them, but they are all that there is."""
+    fulls = [each for each in mine if each.kind is SetKind.FULL]
+    good = [each for each in fulls if safe(each)]
+    hopes = [each for each in fulls if not safe(each) and any(one.usable for one in each.copies)]
+    last = good[-wanted:] if wanted else []
+    lacking = wanted - len(last)
+    return [*last, *(hopes[-lacking:] if lacking > 0 else [])]
+
+
+def _ancestors(backup: BackupSet, known: Mapping[str, BackupSet]) -> list[str]:
+    """All that a set builds upon, whole or not: what is damaged today may be mended tomorrow."""
+    found: list[str] = []
+    parent = known.get(backup.parent)
+    while parent is not None and parent.id not in found:
+        found.append(parent.id)
+        parent = known.get(parent.parent)
     return found

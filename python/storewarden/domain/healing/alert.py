@@ -14,6 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+OWN = "storewarden"
+"""The source of alerts that nobody sent: what storewarden itself found to be missing."""
+
+FAULT = "fault"
+"""The label of our own alerts that names what they have in common: one incident for all of it."""
+
 
 class Signal(StrEnum):
     """What is said of an alert."""

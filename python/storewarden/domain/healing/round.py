@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storewarden.domain.capacity.admit import admit
+from storewarden.domain.healing.alert import FAULT, OWN
 from storewarden.domain.healing.choosing import Fit, choose
 from storewarden.domain.healing.guards.over import over
 from storewarden.domain.healing.guards.table import BUDGETS, GUARDS
@@ -27,6 +28,7 @@ class Settled:
     objection: Objection
     rule: str = ""
     action: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 def settle(occurrence: Occurrence, rules: Sequence[Rule], tally: Tally) -> Settled | Look:
@@ -36,12 +38,28 @@ def settle(occurrence: Occurrence, rules: Sequence[Rule], tally: Tally) -> Settl
         return Settled(occurrence=occurrence, objection=gone)
     trial = choose(occurrence.alert, rules)
     if trial is None:
-        return Settled(occurrence=occurrence, objection=_refused("rule", *_no_rule(occurrence)))
+        return _unruled(occurrence, tally)
     if trial.fit is Fit.BROKEN:
         en = f"the condition of rule {trial.rule.name} cannot be evaluated: {trial.detail}"
         zh = f"规则 {trial.rule.name} 的条件无法计算：{trial.detail}"
         return _settled(occurrence, trial.rule, escalate("condition", en, zh))
     return _aimed(occurrence, trial.rule, tally)
+
+
+def _unruled(occurrence: Occurrence, tally: Tally) -> Settled:
+    """Nobody's work; but what we found ourselves is somebody's, and no rule need say so."""
+    alert = occurrence.alert
+    if alert.source != OWN:
+        return Settled(occurrence=occurrence, objection=_refused("rule", *_no_rule(occurrence)))
+    told = alert.annotations
+    said = escalate("own", told.get("summary", alert.name), told.get("summary_zh", alert.name))
+    fault = alert.labels.get(FAULT, alert.fingerprint)
+    host = alert.labels.get("host", "")
+    return Settled(
+        occurrence=occurrence,
+        objection=replace(said, incident=f"own:{fault}"),
+        hosts=(host,) if host in tally.world.devices else (),
+    )
 
 
 def _aimed(occurrence: Occurrence, rule: Rule, tally: Tally) -> Settled | Look:
@@ -155,8 +173,8 @@ def decision_of_settled(settled: Settled, tally: Tally) -> Decision:
         at=tally.now,
         rule=settled.rule or (kept.rule if kept else ""),
         action=settled.action or (kept.action if kept else ""),
-        hosts=kept.hosts if kept else (),
-        incident=kept.incident if kept else "",
+        hosts=kept.hosts if kept else settled.hosts,
+        incident=kept.incident if kept else settled.objection.incident,
         reasons=(settled.objection.reason,),
         due=settled.objection.due,
     )

@@ -17,6 +17,7 @@ from storewarden.domain.capacity.admit import Admission, admit
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.events import Dispatched, EpochRaised
 from storewarden.domain.rollout.facts import StoreWindow
+from storewarden.domain.rollout.falling_back import covered
 from storewarden.domain.rollout.holding import missing
 from storewarden.domain.rollout.record import (
     Dispatch,
@@ -133,7 +134,8 @@ def prepare(course: Course, hosts: Sequence[HostRecord]) -> None:
     if _alone(course):
         most = 0 if course.count(HostState.PREFLIGHT) else min(most, 1)
     if most > 0:
-        allowed = (host for host in _in_window(course, hosts) if _preflight_due(course, host))
+        due = (host for host in _in_window(course, hosts) if _preflight_due(course, host))
+        allowed = covered(course, due)
         send(course, Batch(phase=Phase.PREFLIGHT, hosts=_admitted(course, allowed, most)))
 
 

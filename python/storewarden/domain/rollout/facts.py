@@ -71,6 +71,9 @@ class Facts:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unavailable: Mapping[str, Busy] = field(default_factory=dict)
+    uncovered: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Hosts that have no backup to fall back on, why in English and Chinese: nothing is begun on
+    them. Empty where nobody asks for backups."""
     traded: timedelta = timedelta(0)
     verdicts: tuple[Verdict, ...] | None = None
     alive: frozenset[str] = frozenset()

@@ -15,6 +15,11 @@ from datetime import datetime, timedelta
 from storewarden.domain.rollout.course import Course
 from storewarden.domain.rollout.events import Moved
 from storewarden.domain.rollout.exposure import exposure_refusal
+from storewarden.domain.rollout.falling_back import (
+    BACKUP_AGAIN,
+    lacking_all,
+    pause_uncovered,
+)
 from storewarden.domain.rollout.record import (
     Hold,
     HostRecord,
@@ -51,7 +56,9 @@ def hold(course: Course) -> None:
                 hold=Hold.CHANGE,
             )
         )
-    elif not (_silent_network(course) or _too_exposed(course)):
+    elif not (
+        _silent_network(course) or _too_exposed(course) or pause_uncovered(course, wanting(course))
+    ):
         _windows(course)
 
 
@@ -80,6 +87,11 @@ def _paused(course: Course) -> None:
         _run(course, "its change goes on", "其变更单已恢复")
     elif rollout.hold is Hold.CAPACITY and exposure_refusal(rollout, course.facts) is None:
         _run(course, "the wave could be taken back in time now", "该波现可按时回退")
+    elif rollout.hold is Hold.BACKUP:
+        if lacking_all(course, wanting(course)):
+            course.wake(course.now + BACKUP_AGAIN)
+        else:
+            _run(course, "there is a backup to fall back on now", "现已有可回退的备份")
     elif rollout.hold in (Hold.CHANGE, Hold.CAPACITY):
         course.wake(course.now + ASK_AGAIN)
 

@@ -200,7 +200,7 @@ def _resume(asked: _Asked) -> _Answer:
         return _No("it is not paused" if not rollout.held else what, "未处于暂停状态")
     if rollout.hold is Hold.CHANGE:
         return _No(f"its change does not let it: {rollout.held}", "其变更单当前不允许继续")
-    if rollout.hold is Hold.CAPACITY:
+    if rollout.hold in (Hold.CAPACITY, Hold.BACKUP):
         return _No(
             f"it goes on by itself when that is over: {rollout.held}",
             f"条件满足后自动继续：{rollout.held_zh or rollout.held}",

@@ -103,6 +103,7 @@ class Hold(StrEnum):
     CHANGE = "change"  # its change does not let work go on: goes on when that does
     NETWORK = "network"  # all hosts of a wave are silent: a person looks
     CAPACITY = "capacity"  # the next wave could not be taken back in time: goes on when it could
+    BACKUP = "backup"  # no host of the wave has a backup to fall back on: goes on when one has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
