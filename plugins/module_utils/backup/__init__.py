@@ -6,3 +6,5 @@ One order in, one report out, both JSON (docs/reference/backup-job.md). The pack
 system's Python alone and imports nothing from outside of itself: a job that outlives the
 connection runs it from a zip file.
 """
+
+from __future__ import annotations
