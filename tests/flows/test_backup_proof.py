@@ -4,7 +4,7 @@ much."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +27,15 @@ def place(tmp_path: Path) -> Iterator[ProofPlace]:
         yield ProofPlace(ledger=ledger, clock=clock)
 
 
-def parts(place: ProofPlace, noted: list[Mapping[str, object]] | None = None) -> ProofParts:
-    kept = noted if noted is not None else []
+def parts(place: ProofPlace) -> ProofParts:
+    ledger = place.ledger
     return ProofParts(
         catalog=place.ledger.backups,
         policies={"tills": place.policy},
         locations=LOCATIONS,
         clock=place.clock,
         carry=place.carry,
-        journal=lambda _run, body: kept.append(body),
+        journal=lambda kind, run, body: ledger.append(kind, dict(body), run=run, step="canary"),
     )
 
 
@@ -96,11 +96,11 @@ def test_a_set_is_proven_with_all_that_it_builds_upon(place: ProofPlace) -> None
 
 def test_a_place_that_claims_to_be_immutable_is_asked_to_prove_it(place: ProofPlace) -> None:
     place.has(TILL, NOW - 5 * HOUR)
-    noted: list[Mapping[str, object]] = []
-    (found,) = prove(parts(place, noted), "pos01", canary=True)
+    (found,) = prove(parts(place), "pos01", canary=True)
     assert [(each.verb, each.location) for each in place.orders] == [(Verb.CANARY, "away")]
     assert found.holds
-    assert [(each["place"], each["immutable"]) for each in noted] == [("away", True)]
+    tried = [each.body for each in place.ledger.journal() if each.kind == "canary tried"]
+    assert [(each["place"], each["immutable"]) for each in tried] == [("away", True)]
 
 
 def test_one_that_lets_a_canary_go_fails_the_proof(place: ProofPlace) -> None:

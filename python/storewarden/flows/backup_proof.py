@@ -27,7 +27,7 @@ _LONGEST = timedelta(days=31)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofParts:
-    """What proving takes; ``journal`` gets the run and what a canary showed."""
+    """What proving takes; ``journal`` gets a kind, the run and what a canary showed."""
 
     catalog: BackupCatalog
     policies: Mapping[str, Policy]
@@ -35,7 +35,7 @@ class ProofParts:
     clock: Clock
     carry: Carry | None = None
     on: On = lambda target, _location: target.host
-    journal: Callable[[str, Mapping[str, object]], object] = lambda _run, _body: None
+    journal: Callable[[str, str, Mapping[str, object]], object] = lambda _kind, _run, _body: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def _canaries(parts: ProofParts, target: Target, policy: Policy) -> dict[str, Te
         told = _told(each.location, seen.get(each.run))
         found[each.location] = told
         body = {"target": target.name, "place": each.location, "immutable": told.holds}
-        parts.journal(each.run, body | {"found": told.en})
+        parts.journal("canary tried", each.run, body | {"found": told.en})
     return found
 
 

@@ -153,8 +153,8 @@ def proofs(
                 if canary
                 else None,
                 on=lambda target, place: mine.on(target, place, Verb.CANARY),
-                journal=lambda run, body: site.ledger.append(
-                    "backup canary", dict(body), run=run, step="canary"
+                journal=lambda kind, run, body: site.ledger.append(
+                    kind, dict(body), run=run, step="canary"
                 ),
             ),
             subject,
