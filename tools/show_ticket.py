@@ -17,6 +17,7 @@ import httpx
 import yaml
 
 _PATIENCE = 120  # seconds until the last note must be there
+_ANSWER = 60.0  # seconds for one answer: the demo may run on a machine that is busy
 
 
 def main(place: str, number: str, wanted: str = "closed") -> int:
@@ -27,6 +28,7 @@ def main(place: str, number: str, wanted: str = "closed") -> int:
         base_url=f"{section['url']}/rest/data/",
         auth=(section["user"], password),
         headers={"X-Requested-With": "rest", "Referer": f"{section['url']}/"},
+        timeout=_ANSWER,
     ) as client:
         deadline = time.monotonic() + _PATIENCE
         while not (ticket := _found(client, number, closed=wanted == "closed")):

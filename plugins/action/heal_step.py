@@ -72,7 +72,7 @@ class ActionModule(ActionBase):
     def _decided(self) -> Result:
         """Ends the repair unless the fault is there; else the restore point is armed."""
         said = self._variables.get("heal_diagnosed")
-        problems = words.diagnosis_problems(said)
+        problems = words.diagnosis_problems(said, self._begun_with("heal_operations"))
         if problems:
             return self._report(words.FAILED, _in_english(problems[0]), "diagnosed")
         diagnosis = said["diagnosis"]
@@ -83,8 +83,9 @@ class ActionModule(ActionBase):
             return self._report(words.ESCALATE, wrong, "diagnosed", act=False)
         if state != "needed":
             return self._report(state, reason, "diagnosed", act=False)
-        if self._task.check_mode or self._begun_with("heal_look"):
-            return self._report(words.LOOKED, reason, "diagnosed", act=False)
+        left = self._left(diagnosis, reason)
+        if left is not None:
+            return left
         if diagnosis["capture"]:
             answer = self._host("prepared", items=diagnosis["capture"])
             if answer["report"] != "armed":
@@ -101,6 +102,16 @@ class ActionModule(ActionBase):
             "diagnosis": {**passed, "seconds": self._begun_with("heal_act_seconds")},
             "token": self._token(),
         }
+
+    def _left(self, diagnosis: Result, reason: dict[str, str]) -> Result | None:
+        """The end of a repair that is only looked at, or whose work must not be done now."""
+        if self._task.check_mode or self._begun_with("heal_look"):
+            return self._report(words.LOOKED, reason, "diagnosed", act=False)
+        closed = words.closed_to(diagnosis["plan"], self._begun_with("heal_closed"))
+        if closed is None:
+            return None
+        told = {key: f"{reason[key]}; {closed[key]}" for key in ("en", "zh")}
+        return self._report(words.ESCALATE, told, "diagnosed", act=False)
 
     def _ended(self) -> Result:
         """The host is well: the change stays. Else the task fails, and it is taken back."""

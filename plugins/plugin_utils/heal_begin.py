@@ -70,7 +70,16 @@ def variables(asked: Asked, raw: Asked, roles_paths: Iterable[Path] = ()) -> dic
         "heal_epoch": _epoch(asked("heal_epoch")),
         "heal_grant": deadline + timing["act"] + timing["verify"],
         "heal_look": _truth("heal_look", asked("heal_look")),
+        "heal_operations": [meta["operation"], *meta["may_become"]],
+        "heal_closed": _closed(raw),
     }
+
+
+def _closed(raw: Asked) -> dict[str, Any]:
+    """Operation classes that the controller says are not allowed on this host now, each with the
+    reason in both languages; none where nobody has said so (a person runs the playbook)."""
+    found = _data("heal_closed", raw("heal_closed")).get(str(raw("inventory_hostname")))
+    return _data("heal_closed", found)
 
 
 def too_many(hosts: int, limit: object, asked: Asked) -> None:

@@ -41,7 +41,7 @@ TOLD = (
     *("verify", "undo", "undo_note", "never"),
 )
 _MUST = (*(one for one in TOLD if one != "limits"), "cases")
-_MAY = ("limits",)
+_MAY = ("limits", "may_become")
 _LIMITS = ("cooldown", "per_6h", "per_24h")
 _CASE_MUST = ("name", "facts", "options", "state")
 _CASE_MAY = ("reason", "plan")
@@ -85,13 +85,13 @@ def folder_of(name: str, roles_paths: Iterable[Path] = ()) -> Path:
 
 
 def load_meta(folder: Path) -> dict[str, Any]:
-    """meta/heal.yml of a role, ``limits`` filled in. Raises HealProblem."""
+    """meta/heal.yml of a role, ``limits`` and ``may_become`` filled in. Raises HealProblem."""
     path = folder / "meta" / "heal.yml"
     data = _read(path)
     wrong = problems(data)
     if wrong:
         raise HealProblem(f"{path}: {wrong[0]}")
-    return {"limits": {}, **data}
+    return {"limits": {}, "may_become": [], **data}
 
 
 def options_of(folder: Path) -> dict[str, dict[str, Any]]:
@@ -136,7 +136,7 @@ def _option(path: Path, name: str, spec: Any, defaults: Mapping[str, Any]) -> di
 def described(name: str, folder: Path) -> dict[str, Any]:
     """One entry of the JSON. Raises HealProblem."""
     meta = load_meta(folder)
-    told = {key: meta[key] for key in TOLD}
+    told = {key: meta[key] for key in (*TOLD, "may_become")}
     return {"name": name, **told, "options": options_of(folder)}
 
 
@@ -163,6 +163,7 @@ def problems(data: object) -> list[str]:
     found += _alerts(data.get("alerts", []))
     found += _seconds(data.get("timing", dict.fromkeys(PHASES, 1)))
     found += _limits(data.get("limits", {}))
+    found += _classes(data.get("may_become", []))
     return found + (_cases(data["cases"]) if "cases" in data else [])
 
 
@@ -208,6 +209,13 @@ def _limits(value: object) -> list[str]:
         for one in _LIMITS
         if one in value and (type(value[one]) is not int or value[one] <= 0)
     ]
+
+
+def _classes(value: object) -> list[str]:
+    if not isinstance(value, list):
+        return ["may_become: a list of operation classes is meant"]
+    allowed = ", ".join(OPERATIONS)
+    return [f"may_become: {one!r} is none of {allowed}" for one in value if one not in OPERATIONS]
 
 
 def _cases(value: object) -> list[str]:

@@ -86,8 +86,9 @@ def own_report(result: object) -> dict[str, Any] | None:
 # -- what roles say ------------------------------------------------------------------------------
 
 
-def diagnosis_problems(said: object) -> list[str]:
-    """What is wrong with what diagnose.yml registered, one line each."""
+def diagnosis_problems(said: object, operations: object = ()) -> list[str]:
+    """What is wrong with what diagnose.yml registered, one line each. ``operations`` are the
+    classes that meta/heal.yml names."""
     found = said.get("diagnosis") if isinstance(said, Mapping) else None
     if not isinstance(found, Mapping):
         return ["diagnose.yml has not registered heal_diagnosed with a diagnosis"]
@@ -96,7 +97,7 @@ def diagnosis_problems(said: object) -> list[str]:
         problems.append(f"heal_diagnosed.diagnosis.state: {found.get('state')!r} is no state")
     if not isinstance(found.get("capture", []), list):
         problems.append("heal_diagnosed.diagnosis.capture: a list is meant")
-    return problems
+    return [*problems, *operation_problems(found.get("plan"), operations)]
 
 
 def finding_problems(said: object) -> list[str]:
@@ -121,6 +122,27 @@ def clock_problem(said: Mapping[str, Any], now: float) -> Reason | None:
         " what is old; set the clock first (action time)",
         "zh": f"主机时钟比控制端{word_zh} {abs(apart):.0f} 秒，无法判断新旧；请先校时（time 操作）",
     }
+
+
+def operation_problems(plan: object, known: object) -> list[str]:
+    """What is wrong with the operation class that a plan names: windows were asked about those that
+    meta/heal.yml names, and about no others."""
+    said = plan.get("operation") if isinstance(plan, Mapping) else None
+    if said is None or (isinstance(known, (list, tuple)) and said in known):
+        return []
+    return [
+        f"heal_diagnosed.diagnosis.plan.operation: {said!r} is neither operation nor may_become of"
+        " meta/heal.yml"
+    ]
+
+
+def closed_to(plan: object, closed: object) -> Reason | None:
+    """Why the work that was diagnosed must not be done now, None when it may be."""
+    said = plan.get("operation") if isinstance(plan, Mapping) else None
+    why = closed.get(said) if isinstance(closed, Mapping) else None
+    if not isinstance(why, Mapping):
+        return None
+    return in_both({"en": why.get("en") or "closed", "zh": why.get("zh") or ""})
 
 
 def reason_of(found: Mapping[str, Any]) -> Reason:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.bench import (
     audit_round_trip,
+    backup_look,
     backup_night,
     backup_postgresql,
     hardening,
@@ -132,8 +133,17 @@ def _windows(folder: Path, rounds: int) -> list[str]:
 
 def _night(folder: Path, rounds: int) -> list[str]:
     series, told = backup_night.measure(folder, rounds)
+    looks, grown = backup_look.measure(folder, rounds)
     title = f"### A night of backups planned for {backup_night.STORES:,} stores with ten hubs"
-    return [title, "", *_table([series], series), "", f"{told}.", ""]
+    remembered = f"What {backup_look.TARGETS:,} targets with {backup_look.NIGHTS} sets in three"
+    return [
+        title,
+        "",
+        *_table([series, *looks], series),
+        "",
+        f"{told}. {remembered} places leave in memory: {grown:.0f} MB.",
+        "",
+    ]
 
 
 def _postgresql(_folder: Path, _rounds: int) -> list[str]:

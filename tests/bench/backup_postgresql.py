@@ -2,8 +2,10 @@
 """(o) A database of 1 GB: a full backup, a drill to level 4, and how much of the time is ours.
 
 PostgreSQL 15 with pgBackRest on this machine, through the engine that runs on hosts. Ours is what
-is left of a job's time without the programs that it started, and the statements of the manifest,
-which are psql's time but only there because of us.
+is left of a job's time without the programs that it started; and the statements of the manifest,
+which are psql's time but only there because of us. The scratch place is kept and removed here by
+the engine's own means: how long the kernel needs to remove a gigabyte is told by itself, and
+counts as ours all the same.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from ansible_collections.storewarden.ops.plugins.module_utils.backup.clearing import cleared
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.report import Report
 from tests.contract.postgresql_backups import Jobs, archiving
 
@@ -26,12 +29,14 @@ _BEHIND = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.rea
 
 
 class Figures(NamedTuple):
-    """Bytes of the database, both jobs' reports, and the seconds of the manifest alone."""
+    """Bytes of the database, both jobs' reports, and the seconds of the manifest alone and of
+    removing the drill's scratch place."""
 
     size: int
     taken: Report
     drilled: Report
     manifest: float
+    removal: float
 
 
 def measure(rows: int = _GIGABYTE) -> Figures:
@@ -45,8 +50,8 @@ def measure(rows: int = _GIGABYTE) -> Figures:
         print(f"  {size / 1e9:.2f} GB", flush=True)
         taken = _done(jobs, "take", kind="full")
         manifest = _manifest(jobs)
-        drilled = _done(jobs, "drill", level=4)
-        return Figures(size, taken, drilled, manifest)
+        drilled = _done(jobs, "drill", level=4, keep=True)
+        return Figures(size, taken, drilled, manifest, _removal(drilled))
 
 
 def told(found: Figures) -> list[str]:
@@ -58,23 +63,37 @@ def told(found: Figures) -> list[str]:
         "| job | wall s | in tools, s | ours | with the manifest's statements |",
         "|---|---|---|---|---|",
     ]
-    for name, report in (("full backup", found.taken), ("drill, level 4", found.drilled)):
-        ours = report.seconds - report.tool_seconds
-        whole = (ours + found.manifest) / report.seconds
-        lines.append(
-            f"| {name} | {report.seconds:.1f} | {report.tool_seconds:.1f} |"
-            f" {ours / report.seconds:.1%} | {whole:.1%} |"
-        )
+    lines += [
+        _row("full backup", found.taken, 0.0, found.manifest),
+        _row("drill, level 4", found.drilled, found.removal, found.manifest),
+    ]
     stored = found.taken.bytes / 1e6
     return [
         *lines,
         "",
         f"Database {found.size / 1e9:.2f} GB, {stored:.0f} MB in the repository (zstd, AES-256).",
         f"RTO of the drill {drill.rto:.1f} s ({phases}), RPO {drill.rpo:.1f} s,"
-        f" level {drill.level}.",
+        f" level {drill.level}. Removing its scratch place took {found.removal:.1f} s of ours.",
         "The goal is at most 10 % of our own.",
         "",
     ]
+
+
+def _row(name: str, report: Report, removal: float, manifest: float) -> str:
+    wall = report.seconds + removal
+    ours = wall - report.tool_seconds
+    return (
+        f"| {name} | {wall:.1f} | {report.tool_seconds:.1f} |"
+        f" {ours / wall:.1%} | {(ours + manifest) / wall:.1%} |"
+    )
+
+
+def _removal(drilled: Report) -> float:
+    """Seconds of what the engine does to a scratch place that nobody keeps."""
+    assert drilled.drill is not None
+    began = time.monotonic()
+    cleared(drilled.drill.kept)
+    return time.monotonic() - began
 
 
 def _done(jobs: Jobs, verb: str, **words: object) -> Report:

@@ -44,6 +44,12 @@ def test_every_action_has_its_alert_and_its_rule(
     assert sorted(rule.action for rule in rules) == sorted(installed)
 
 
+def test_the_actions_whose_diagnosis_may_find_other_work_say_so_to_the_controller() -> None:
+    found = {each.action.name: each.action.may_become for each in installed_heal_actions()}
+    told = {name: [each.value for each in classes] for name, classes in found.items() if classes}
+    assert told == {key: ["service-restart"] for key in ("certificate", "nginx", "service")}
+
+
 def test_the_rule_of_an_alert_is_the_one_of_its_action(
     alerts: list[dict[str, Any]], rules: tuple[Rule, ...]
 ) -> None:

@@ -195,6 +195,38 @@ def test_sets_of_before_are_left_out_unless_something_builds_upon_them(ledger: S
     assert len(ledger.backups.catalogs()[TILL].sets) == 4
 
 
+def test_the_journal_says_whose_sets_have_changed(ledger: SqlLedger) -> None:
+    book = ledger.backups
+    assert book.changed(None) == (0, frozenset())
+    book.begin([_run("1")])
+    ledger.append("audit", {}, run="another", step="1")  # not about backups
+    upto, there = book.changed(0)
+    assert (upto, there) == (ledger.head().sequence, {TILL})
+    assert book.changed(upto) == (upto, frozenset())
+    found = _set("a", OTHER)
+    book.record([_ended("1"), SetFound(set=found)])
+    middle, there = book.changed(upto)
+    assert there == {TILL, OTHER}
+    book.record([_seen(found, "hub")])  # nothing but a copy
+    assert book.changed(middle) == (middle + 1, {OTHER})
+    drill = DrillRecord(
+        id="d", target=TILL, set="s", location="hub", began=NOW, passed=True, level=Level.PROVEN
+    )
+    book.record([Drilled(drill=drill)])
+    book.propose([found.id], "f" * 64, "wang")
+    assert book.changed(middle + 1) == (middle + 3, {TILL})
+    assert book.changed(None) == (middle + 3, frozenset())
+
+
+def test_hosts_are_those_with_sets_that_are_there(ledger: SqlLedger) -> None:
+    book = ledger.backups
+    gone, kept = _set("a"), _set("b", OTHER)
+    book.record([SetFound(set=kept), _seen(kept, "host"), SetFound(set=gone), _seen(gone, "host")])
+    assert book.hosts() == (TILL.host, OTHER.host)
+    book.record([CopyGone(set=gone.id, location="host", at=NOW + 2 * HOUR)])
+    assert book.hosts() == (OTHER.host,)
+
+
 def test_a_thousand_events_are_one_batch(tmp_path: Path) -> None:
     """One transaction with a number of statements that does not grow with each of them."""
     with open_ledger(tmp_path / "ledger.sqlite", clock=ManualClock(NOW)) as ledger:

@@ -277,7 +277,7 @@ def test_a_line_that_stands_still_for_a_while_is_waited_for(
 ) -> None:
     with ThinLine(clean.port) as line:
         place, secrets = _line(clean, line, disk)
-        stopping = threading.Thread(target=_stalled, args=(line, 300_000, 4.0))
+        stopping = threading.Thread(target=_stalled, args=(line, 300_000, 20.0))
         stopping.start()
         pushed = push(target.work(place, secrets), str(target.repository), RULES)
         stopping.join()

@@ -134,6 +134,62 @@ def test_a_pack_that_is_gone_breaks_the_chain_and_the_next_full_set_says_so(site
     assert {Coverage.CHAIN_BROKEN, Coverage.FAILED} & site.coverage()
 
 
+def test_a_repository_that_cannot_be_opened_puts_its_copies_in_doubt(site: Site) -> None:
+    """A password that is wrong, then no repository at all: nobody names a set of it."""
+    made = site.did(Verb.TAKE).set
+    assert site.did(Verb.VERIFY, level=Level.READ).end is RunEnd.DONE
+    assert Coverage.UNVERIFIED not in site.coverage()
+    right = site.secrets["repository"]
+    site.secrets["repository"] = site.secret("wrong", "another-password-4711")
+    assert site.did(Verb.VERIFY, level=Level.READ).end is RunEnd.AUTH
+    assert _doubt(site, HOME) and site.standing().level is Level.CLAIMED
+    site.secrets["repository"] = right
+    assert site.did(Verb.VERIFY, level=Level.PRESENT).end is RunEnd.DONE
+    assert _doubt(site, HOME), "a listing says nothing of the bytes that could not be read"
+    assert site.did(Verb.VERIFY, level=Level.READ).end is RunEnd.DONE
+    assert not _doubt(site, HOME)
+    away = site.bench.repository.rename(site.bench.repository.with_name("gone"))
+    assert site.did(Verb.VERIFY, level=Level.READ).end is RunEnd.FAILED
+    assert _doubt(site, HOME)
+    assert Coverage.UNVERIFIED in site.coverage()
+    away.rename(site.bench.repository)
+    assert site.did(Verb.VERIFY, level=Level.READ, sets=(made,)).end is RunEnd.DONE
+    assert not _doubt(site, HOME)
+
+
+def _doubt(site: Site, place: str) -> str:
+    """Why the copies of a place are in doubt, "" when they are not; coverage says the same."""
+    copies = [each for one in site.place.catalog.sets(host=TARGET.host) for each in one.copies]
+    found = next((each.doubt.why for each in copies if each.location == place and each.doubt), "")
+    assert (f"copies in {place} are in doubt" in site.standing().en) == bool(found)
+    return found
+
+
+def test_a_bucket_that_is_gone_puts_its_copies_in_doubt(site: Site, tmp_path: Path) -> None:
+    if weed() is None:
+        pytest.skip("SeaweedFS cannot be had here")
+    (tmp_path / "s3").mkdir()
+    with object_store(tmp_path / "s3") as store:
+        there = {"endpoint": store.endpoint, "bucket": "backups"}
+        site.away = {"name": "away", "kind": "s3", "words": there}
+        site.secrets |= {
+            "away_ca": str(store.ca),
+            "away_key_id": site.secret("id", STORE[0]),
+            "away_secret_key": site.secret("key", STORE[1]),
+        }
+        _bucket_made(store)
+        made = site.did(Verb.TAKE).set
+        assert site.did(Verb.COPY, location=AWAY, sets=(made,)).end is RunEnd.DONE
+        assert not _doubt(site, AWAY)
+        site.away = {**site.away, "words": {**there, "bucket": "backups-gone"}}
+        lost = site.did(Verb.VERIFY, location=AWAY, level=Level.READ)
+        assert lost.end in (RunEnd.FAILED, RunEnd.AUTH), lost
+        assert _doubt(site, AWAY) and not _doubt(site, HOME)
+        site.away = {**site.away, "words": there}
+        assert site.did(Verb.VERIFY, location=AWAY, level=Level.READ).end is RunEnd.DONE
+        assert not _doubt(site, AWAY)
+
+
 def test_a_clock_that_runs_a_year_ahead_is_told_and_pushes_nothing_out(site: Site) -> None:
     real = site.did(Verb.TAKE).set
     honest, site.skew = site.bench.path, _YEAR

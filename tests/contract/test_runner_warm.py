@@ -84,6 +84,10 @@ def _parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def _children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def _is_warm(runner: PlaybookRunner, run_id: str) -> bool:
     """Whether the run's supervisor is a child of the warm process."""
     return _parent(supervisor_of(run_id)) == runner.warm_pid
@@ -273,6 +277,26 @@ def test_without_the_warm_process_a_run_starts_cold(
     go(tmp_path)
     result = doomed.result(run_id)
     assert result.outcome is RunOutcome.COMPLETED
+    [found] = doomed.recover()
+    assert (found.run_id, found.phase) == (run_id, RunPhase.FINISHED)
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.full)]
+)
+def test_without_the_child_that_waits_a_run_starts_cold(
+    doomed: PlaybookRunner, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Nobody but the run's own supervisor holds its lock; else it would never be over."""
+    pid = doomed.warm_pid
+    assert pid is not None
+    until(lambda: bool(_children(pid)), what="a child that waits")
+    [child] = _children(pid)
+    os.kill(child, number)
+    run_id = _hold(doomed, tmp_path, "pos1")
+    until(lambda: not Path(f"/proc/{child}").exists(), what="the end of the child")
+    go(tmp_path)
+    assert doomed.result(run_id).outcome is RunOutcome.COMPLETED
     [found] = doomed.recover()
     assert (found.run_id, found.phase) == (run_id, RunPhase.FINISHED)
 

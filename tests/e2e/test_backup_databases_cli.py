@@ -109,8 +109,8 @@ def test_a_rehearsal_from_the_second_medium_is_measured_and_equal(
     ]
     assert told["passed"] and told["level"] == 4, told
     assert told["differences"] == []
-    assert 0 < told["rto_seconds"] < 600, told
-    assert told["rpo_seconds"] is not None and 0 <= told["rpo_seconds"] < 900, told
+    assert 0 < told["rto"] < 600, told
+    assert told["rpo"] is not None and 0 <= told["rpo"] < 900, told
 
 
 def test_a_moment_between_two_sales_comes_back(shop: Databases) -> None:

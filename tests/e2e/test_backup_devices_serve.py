@@ -109,7 +109,28 @@ def test_copies_are_made_by_hand_as_well(place: OwnPlace, router: Router) -> Non
     place.told("backup", "devices")
     (copied,) = place.told("backup", "copy", "Router-A")
     assert copied["end"] == "done", copied
-    refused = place.run("backup", "verify", "Router-A")
-    assert refused.code == 2
     history = place.folder / "state/configurations"
     assert not list(history.glob(".copying-*"))
+
+
+def test_copies_are_looked_at_by_hand_as_well(place: OwnPlace, router: Router) -> None:
+    (taken,) = place.told("backup", "devices")
+    nothing = place.run("backup", "verify", "Router-A")
+    assert nothing.code == 3 and "nothing of it lies there" in nothing.err, nothing
+    place.told("backup", "copy", "Router-A")
+    (read,) = place.told("backup", "verify", "Router-A")
+    assert (read["end"], read["location"]) == ("done", "away"), read
+    shown = place.told("backup", "show", f"Router-A/network/{taken['file']}")
+    assert {each["place"]: each["level"] for each in shown["copies"]} == {"here": 2, "away": 2}
+    folder = place.copies / "second"
+    folder.rename(place.copies / "moved")
+    (lost,) = place.told("backup", "verify", "Router-A", code=4)
+    assert lost["end"] == "failed", lost
+    (row,) = place.told("backup", "coverage", "--host", "Router-A", code=1)["rows"]
+    assert row["coverage"] == "unverified" and "copies in away are in doubt" in row["why"]
+    (place.copies / "moved").rename(folder)
+    place.told("backup", "verify", "Router-A")
+    assert place.told("backup", "coverage", "--host", "Router-A")["gaps"] == 0
+    deeper = place.run("backup", "verify", "Router-A", "--level", "3")
+    assert deeper.code == 3 and "nothing can be started" in deeper.err, deeper
+    assert place.run("ledger", "verify").code == 0

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from storewarden.adapters.clock import SystemClock
+from storewarden.adapters.ledger import open_ledger
+from storewarden.domain.backup.catalog import BackupSet, Target
+from storewarden.domain.backup.catalog_events import CopySeen, SetFound
+from storewarden.domain.backup.policy import Level, SetKind
 from tests.e2e.own_place import OwnPlace, laid_out, taken_down
 from tests.e2e.serve_site import Service
 
@@ -48,6 +53,23 @@ def test_the_record_goes_the_way_of_all_data(place: OwnPlace) -> None:
     after = place.run("backup", "coverage", "--host", "controller", "--json")
     assert after.code == 0, after.out
     assert place.run("ledger", "verify").code == 0
+
+
+def test_the_ledger_in_use_is_refused_with_the_way_by_hand(place: OwnPlace) -> None:
+    (place.folder / "state").mkdir(exist_ok=True)
+    target, clock = Target(host="controller", policy="record"), SystemClock()
+    at = clock.now()
+    found = BackupSet(
+        id=f"{target.name}/1", target=target, kind=SetKind.FULL, taken=at, received=at, size=1
+    )
+    seen = CopySeen(set=found.id, location="store", at=at, level=Level.READ)
+    with open_ledger(place.folder / "state/ledger.sqlite", clock=clock) as ledger:
+        ledger.backups.record([SetFound(set=found), seen])
+    for words in ((), ("--change", "GMBG-20261201-001")):
+        refused = place.run("restore", "controller", "--into", "production", *words)
+        assert refused.code == 3, refused.err
+        assert "storewarden ledger restore" in refused.err
+        assert len(refused.err.splitlines()) == 1
 
 
 def test_a_spoilt_copy_fails_the_drill_and_another_place_helps(place: OwnPlace) -> None:

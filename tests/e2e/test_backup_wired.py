@@ -19,7 +19,8 @@ from storewarden.wiring import Site, open_site
 from storewarden.wiring.backup_duty import Nights
 from storewarden.wiring.backup_guard import ExtraSets
 from storewarden.wiring.backup_work import backup_site
-from storewarden.wiring.rollout_parts import EstateSource, kill_switch
+from storewarden.wiring.estate_source import EstateSource
+from storewarden.wiring.rollout_parts import kill_switch
 from tests.e2e.own_place import OwnPlace, laid_out, taken_down
 from tests.e2e.serve_site import until
 

@@ -22,6 +22,7 @@ from storewarden.domain.maintenance.almanac import Almanac
 from storewarden.domain.maintenance.calendar import Calendar, House
 from storewarden.flows.heal_again import AskedAgain
 from storewarden.flows.heal_check import SourceCheck
+from storewarden.flows.heal_closed import ClosedWork
 from storewarden.flows.heal_record import run_of
 from storewarden.flows.heal_repair import OWNER, RepairParts, RepairWork
 from storewarden.flows.heal_tick import HealingDuty, TickParts
@@ -210,6 +211,12 @@ class HealPlace:
                 world=WorldBook(self._world()),
                 check=self._check(),
                 covers=self._covers,
+                clock=self.clock,
+            ),
+            closed=ClosedWork(
+                world=WorldBook(self._world()),
+                actions=ACTIONS,
+                policy=self.policy,
                 clock=self.clock,
             ),
             verify=lambda _rule, _action: self.verify,

@@ -204,3 +204,13 @@ def test_a_chain_that_breaks_is_begun_anew_the_same_night(tmp_path: Path) -> Non
     assert all(
         each.received.date() == date(2026, 12, 6) or each.received.hour < 7 for each in later
     )
+
+
+def test_a_job_is_asked_about_when_its_time_has_come_not_a_minute_later(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, stores=1, policies={"files": policy(drill=None, verify=())})
+    first_of_month(nights)
+    while not nights.catalog.open_runs():
+        nights.live(nights.clock.now() + MINUTE, MINUTE)
+    told = nights.clock.now()
+    nights.live(told + timedelta(seconds=10), timedelta(seconds=10))
+    assert nights.duty.tick(nights.clock.now()) == told + timedelta(seconds=30)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +19,14 @@ from storewarden.domain.change.people import CLOCKWORK, Person
 from storewarden.domain.change.rules import ApprovalRules
 from storewarden.domain.errors import ConfigInvalid, Refused
 from storewarden.flows.backup_deletion import DeletionParts, delete
-from storewarden.flows.backup_expiry import ExpiryDesk, ExpiryParts, propose_monthly
+from storewarden.flows.backup_expiry import ExpiryDesk, ExpiryParts, proposal_at, propose_monthly
 from storewarden.testing.ledger import ManualClock
 from tests.flows.proof_place import (
     AWAY,
     DAY,
     LOCATIONS,
     NOW,
+    OTHER,
     TILL,
     ProofPlace,
     failed,
@@ -244,6 +246,42 @@ def test_a_deletion_that_was_cut_off_goes_on(place: ProofPlace) -> None:
         delete(broken, request.number)
     done = removed(place, request.number)
     assert (done.state, len(done.gone)) == (DeletionState.DONE, 6)
+
+
+def test_a_proposal_and_a_deletion_read_one_host_after_the_other(place: ProofPlace) -> None:
+    """The sets of a whole chain do not fit into memory; the list is the same as of all at once."""
+    for age in (70, 55, 3, 2):
+        place.has(OTHER, NOW - age * DAY)
+    whole = proposal_at(place.ledger.backups.sets(), {"tills": place.policy}, NOW)
+    asked: list[str] = []
+
+    class OneByOne:
+        """The catalog, and whose sets somebody reads."""
+
+        def sets(self, *, host: str = "", **more: Any) -> Any:
+            asked.append(host)
+            return place.ledger.backups.sets(host=host, **more)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.ledger.backups, name)
+
+    book = OneByOne()
+    parts = replace(expiry(place), catalog=book)  # type: ignore[arg-type]
+    proposed_ = ExpiryDesk(parts, WANG).propose()
+    assert proposed_.proposal == whole
+    assert len(whole.sets) == 4 and whole.sets[0].startswith(OTHER.name)
+    assert asked == [TILL.host, OTHER.host]
+    number = proposed_.request.number  # type: ignore[union-attr]
+    ExpiryDesk(parts, LI).approve(number)
+    done = delete(
+        DeletionParts(
+            expiry=parts, locations=LOCATIONS, carry=place.carry,
+            on=lambda target, _location: target.host,
+        ),
+        number,
+    )  # fmt: skip
+    assert done.state is DeletionState.DONE and done.left == {}
+    assert "" not in asked
 
 
 def test_the_clock_proposes_once_a_month_and_anybody_but_it_approves(place: ProofPlace) -> None:

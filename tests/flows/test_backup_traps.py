@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from storewarden.domain.backup.catalog import RunEnd, Verb
+from storewarden.domain.backup.freshness import Coverage, standing_of
 from storewarden.domain.backup.policy import Level
 from storewarden.flows.backup_words import FORMAT, job_of
-from storewarden.flows.backup_work import collect, ordered
+from storewarden.flows.backup_work import begin, collect, ordered, recover
 from storewarden.ports.backup_hosts import BackupOrder, JobReport, JobSeen, JobState, SeenSet
 from storewarden.testing.backup_hosts import FakeBackupHosts
 from tests.flows.backup_place import HOME, BackupPlace
@@ -110,6 +111,108 @@ def test_a_look_that_mends_is_never_left_out(place: BackupPlace) -> None:
     place.clock.advance(timedelta(hours=2))
     ordered(place.parts(), [place.asked(verb=Verb.VERIFY, level=Level.READ)])
     assert not place.catalog.set(first).copies[0].damaged
+
+
+def looked(place: BackupPlace, end: RunEnd = RunEnd.DONE, **more: object) -> None:
+    """A look that ends so, some time after all that was before."""
+    place.clock.advance(timedelta(hours=1))
+    host = place.hosts.host(SERVER)
+    host.end, host.reason = end, "" if end is RunEnd.DONE else f"it ended as {end.value}"
+    given = {"verb": Verb.VERIFY, "level": Level.READ, **more}
+    ordered(place.parts(), [place.asked(**given)])  # type: ignore[arg-type]
+    host.end, host.reason = RunEnd.DONE, ""
+
+
+def doubts(place: BackupPlace) -> list[str]:
+    """Of each set, oldest first, why its copy at home is in doubt."""
+    sets = reversed(place.catalog.sets(host=SERVER))
+    return [each.copies[0].doubt.why if each.copies[0].doubt else "" for each in sets]
+
+
+@pytest.mark.parametrize("end", [RunEnd.FAILED, RunEnd.AUTH, RunEnd.REJECTED])
+def test_a_look_that_could_not_be_made_puts_the_copies_there_in_doubt(
+    place: BackupPlace, end: RunEnd
+) -> None:
+    for _night in range(2):
+        taken(place)
+        place.clock.advance(DAY)
+    looked(place, end)
+    assert doubts(place) == [f"it ended as {end.value}"] * 2
+    assert all(each.copies[0].usable for each in place.catalog.sets(host=SERVER))
+
+
+def test_only_a_look_as_deep_clears_a_doubt(place: BackupPlace) -> None:
+    """No look that begins, none that was cut off, had to wait or found no room, no shallow one."""
+    names = [taken(place), taken(place)]
+    looked(place, RunEnd.FAILED)
+    why = ["it ended as failed"] * 2
+    begin(place.parts(), [place.asked(verb=Verb.VERIFY, level=Level.READ)])
+    assert doubts(place) == why
+    place.clock.advance(DAY)
+    recover(place.parts(hosts=FakeBackupHosts(place.clock, _cut_off)))
+    for end in (RunEnd.INTERRUPTED, RunEnd.BUSY, RunEnd.NO_SPACE):
+        looked(place, end)
+        assert doubts(place) == why, end
+    looked(place, level=Level.PRESENT)
+    assert doubts(place) == why
+    looked(place)
+    assert doubts(place) == ["", ""]
+    assert {place.catalog.set(name).copies[0].level for name in names} == {Level.READ}
+
+
+def _cut_off(order: BackupOrder) -> JobReport:
+    return JobReport(run=order.run, end=RunEnd.INTERRUPTED)
+
+
+def test_looks_that_say_nothing_of_copies_put_none_in_doubt(place: BackupPlace) -> None:
+    taken(place)
+    for end in (RunEnd.INTERRUPTED, RunEnd.BUSY, RunEnd.NO_SPACE):
+        looked(place, end)
+    looked(place, RunEnd.FAILED, location="hub")
+    assert doubts(place) == [""]
+
+
+def test_a_look_at_one_set_that_failed_is_about_that_one(place: BackupPlace) -> None:
+    first, _second = taken(place), taken(place)
+    looked(place, RunEnd.FAILED, sets=(first,))
+    assert doubts(place) == ["it ended as failed", ""]
+    looked(place, RunEnd.AUTH, sets=(first,))  # who is not let in sees none of it
+    assert doubts(place) == ["it ended as failed", "it ended as auth"]
+
+
+def test_a_place_that_stays_away_is_written_down_once(place: BackupPlace) -> None:
+    name = taken(place)
+    looked(place, RunEnd.FAILED)
+    before = len(place.catalog.history(name))
+    for _night in range(3):
+        looked(place, RunEnd.FAILED)
+    assert len(place.catalog.history(name)) == before
+    looked(place)
+    assert doubts(place) == [""]
+    looked(place, RunEnd.FAILED)
+    assert doubts(place) == ["it ended as failed"]
+
+
+def test_a_place_that_is_read_in_parts_is_cleared_by_its_next_part(place: BackupPlace) -> None:
+    taken(place)
+    looked(place, RunEnd.FAILED, part=(2, 3))
+    assert doubts(place) == ["it ended as failed"]
+    looked(place, part=(2, 3))
+    assert doubts(place) == [""]
+
+
+def test_a_target_that_was_busy_hides_no_failure(place: BackupPlace) -> None:
+    """What coverage and the duty ask the catalog for, not only what it has in all."""
+    taken(place)
+    host = place.hosts.host(SERVER)
+    for end in (RunEnd.FAILED, RunEnd.BUSY):
+        place.clock.advance(DAY)
+        host.end = end
+        ordered(place.parts(), [place.asked()])
+    (of,) = place.catalog.catalogs(targets=[place.asked().order.target]).values()
+    assert [each.end for each in of.runs][-2:] == [RunEnd.FAILED, RunEnd.BUSY]
+    found = standing_of(of.sets[0].target, place.policies["files"], of, place.clock.now())
+    assert found.coverage is Coverage.FAILED
 
 
 BACKUP = {"id": "20261122T230000Z-full", "kind": "full", "taken": 1.79e9, "size": 5, "level": 1}

@@ -292,3 +292,18 @@ def test_a_second_name_does_not_make_a_lab_host_of_a_till(
     parts = place.parts()
     plan = plan_experiment(replace(parts, facts=replace(parts.facts, estate=lambda: estate)), WISH)
     assert {each.about for each in plan.objections} == objections
+    for each in plan.objections:
+        assert each.about != "tag" or "pos09.000109 is the same machine" in each.en
+
+
+def test_an_experiment_under_another_name_of_the_machine_has_it(place: Place) -> None:
+    """With room for two: it is the same machine all the same."""
+    till: dict[str, object] = {"sw_chaos": "lab", "ansible_host": "192.0.2.7"}
+    hosts = {TILL: till, "pos09.000109": till}
+    estate = EstateNow(devices=(), inventory=FrozenInventory(hosts=hosts))
+    parts = replace(place.parts(), most=2)
+    parts = replace(parts, facts=replace(parts.facts, estate=lambda: estate))
+    assert plan_experiment(parts, WISH).allowed
+    ChaosBook(place.ledger).begin(replace(place.experiment(), hosts=("pos09.000109",)))
+    (busy,) = plan_experiment(parts, WISH).objections
+    assert (busy.about, busy.en) == ("busy", "is busy: chaos-1, as pos09.000109")

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 
 from storewarden.domain.healing.action import VerifyBy
-from storewarden.domain.healing.alert import Alert
+from storewarden.domain.healing.alert import Alert, Delivery
+from storewarden.domain.healing.policy import HealPolicy
 from storewarden.domain.healing.record import Stage
 from storewarden.ports.runner import PlaybookRun
 from storewarden.testing.alerts import MemorySource
@@ -84,6 +85,44 @@ def test_an_alert_that_ended_meanwhile_is_not_repaired(place: HealPlace) -> None
     place.pass_time(2 * MINUTE)
     assert place.repaired == [] and _stages(place) == [Stage.GONE]
     assert place.told == [], "a run that never began is none"
+
+
+@pytest.mark.parametrize(
+    ("busy", "said"),
+    [(("00:00", "00:00"), ""), (("00:00", "23:59"), "it is 02:01 in the store")],
+)
+def test_what_a_diagnosis_may_make_of_it_is_asked_again(
+    tmp_path: Path, busy: tuple[str, str], said: str
+) -> None:
+    """To start what is down is allowed at any hour; restarting what is up is not, and the host is
+    told so before anybody knows which of them it will be."""
+    begin, end = map(time.fromisoformat, busy)
+    place = HealPlace(tmp_path, policy=HealPolicy(busy_from=begin, busy_to=end))
+    place.send("pos-001-1")
+    place.pass_time(2 * MINUTE)
+    (run,) = place.runner.started
+    closed = run.variables["heal_closed"]
+    assert isinstance(closed, dict)
+    if not said:
+        assert closed == {}
+        return
+    assert set(closed["pos-001-1"]) == {"service-restart"}
+    assert said in closed["pos-001-1"]["service-restart"]["en"]
+    assert "02:01" in closed["pos-001-1"]["service-restart"]["zh"]
+
+
+def test_a_window_that_is_closed_closes_the_work_that_needs_it(tmp_path: Path) -> None:
+    """At noon nobody restarts what works, whatever the site says about its busy hours."""
+    place = HealPlace(tmp_path, policy=HealPolicy(busy_from=time(0), busy_to=time(0)))
+    place.clock.advance(10 * timedelta(hours=1))
+    now = replace(place.alert("pos-001-1"), starts_at=place.clock.now())
+    delivery = Delivery(source="shop", alerts=(now,))
+    place.ledger.alerts.receive(delivery, place.clock.now())
+    place.pass_time(2 * MINUTE)
+    (run,) = place.runner.started
+    closed = run.variables["heal_closed"]
+    assert isinstance(closed, dict)
+    assert "is not allowed now: " in closed["pos-001-1"]["service-restart"]["en"]
 
 
 def test_each_repair_is_told_to_its_standing_change(place: HealPlace) -> None:

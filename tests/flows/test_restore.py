@@ -295,3 +295,14 @@ def test_files_are_captured_and_databases_are_moved_aside_by_their_method() -> N
         "/var/lib/pos/pos.db-shm",
     ]
     assert items_of(replace(POLICY, method=Method.PGBACKREST)) == ()
+
+
+def test_the_ledger_in_use_is_not_replaced_and_the_line_says_what_to_do(place: ProofPlace) -> None:
+    place.has(TILL, NOW - HOUR)
+    ledger = {"tills": replace(POLICY, method=Method.LEDGER)}
+    with pytest.raises(Refused) as refusal:
+        plan_restore(place.ledger.backups, ledger, WISH, NOW, Into.PRODUCTION)
+    assert "--into scratch" in refusal.value.hint
+    assert "storewarden ledger restore" in refusal.value.hint
+    for into in (None, Into.SCRATCH):
+        assert plan_restore(place.ledger.backups, ledger, WISH, NOW, into).steps

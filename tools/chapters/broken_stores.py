@@ -34,14 +34,14 @@ def main(url: str, first: str, others: list[str]) -> int:
         }
         for host in others
     ]
-    httpx.post(f"{url}/api/v2/alerts", json=same).raise_for_status()
+    httpx.post(f"{url}/api/v2/alerts", json=same, timeout=60.0).raise_for_status()
     print(f"{len(others) + 1} alerts {labels['alertname']}, {now[11:19]} UTC")
     return 0
 
 
 def _alert(url: str, host: str) -> dict[str, dict[str, str]]:
     asked = {"filter": f'host="{host}"', "active": "true"}
-    told = httpx.get(f"{url}/api/v2/alerts", params=asked).raise_for_status().json()
+    told = httpx.get(f"{url}/api/v2/alerts", params=asked, timeout=60.0).raise_for_status().json()
     return told[0] if told else {}
 
 

@@ -16,6 +16,7 @@ import time
 import traceback
 from typing import Any, Iterator, NamedTuple
 
+from .clearing import cleared
 from .failures import BackupFailure, Busy, Interrupted, NoRoom
 from .order import BESIDE, Order
 from .rehearsal import KEPT, scratch_name, scratch_of, target_digest
@@ -175,7 +176,7 @@ def _folder(work: Work) -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(work.folder, ignore_errors=True)
+        cleared(work.folder)
 
 
 def _let_through(root: Root, work: Work) -> None:
@@ -195,4 +196,4 @@ def _clean(above: str, work: Work) -> None:
     """The target's lock is held, so nobody uses these any more; kept ones are somebody's."""
     for path in glob.glob(os.path.join(glob.escape(above), target_digest(work) + "-*")):
         if not os.path.lexists(os.path.join(path, KEPT)):
-            shutil.rmtree(path, ignore_errors=True)
+            cleared(path)

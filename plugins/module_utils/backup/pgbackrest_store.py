@@ -11,10 +11,11 @@ listing alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 from .failures import Unfit
 from .order import Order
@@ -111,13 +112,7 @@ class Store:
 
     def tree(self) -> dict[str, int]:
         """Path below the repository -> bytes, of plain files."""
-        found = {}
-        for place, _, names in os.walk(self.folder):
-            for name in names:
-                whole = os.path.join(place, name)
-                if not os.path.islink(whole):
-                    found[os.path.relpath(whole, self.folder)] = os.path.getsize(whole)
-        return found
+        return dict(files(self.folder))
 
     def _configured(self) -> str:
         folder = own_folder(self.work, "pgbackrest", self.cluster.owner)
@@ -128,6 +123,18 @@ class Store:
         text = configuration(self.folder, self.stanza, self.cluster, pass_phrase(self.work), lock)
         private(path, text, self.cluster.owner)
         return path
+
+
+def files(folder: str, above: str = "") -> Iterator[tuple[str, int]]:
+    """Path below ``folder``, and bytes, of plain files. WAL goes on arriving meanwhile: what was
+    renamed between two looks is no file any more."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from files(entry.path, above + entry.name + "/")
+            elif not entry.is_symlink():
+                with contextlib.suppress(FileNotFoundError):
+                    yield above + entry.name, entry.stat(follow_symlinks=False).st_size
 
 
 def configuration(folder: str, stanza: str, cluster: Cluster, phrase: str, lock: str) -> str:

@@ -12,6 +12,7 @@ import shutil
 import time
 from typing import Any, Iterator
 
+from .clearing import cleared
 from .failures import BackupFailure, NoRoom, Unfit
 from .method import Instance, Method, Restored
 from .report import Drilled
@@ -67,7 +68,7 @@ def scratch_place(work: Work, method: Method, keep: bool = False) -> Iterator[st
                 pass
     finally:
         if not os.path.exists(os.path.join(path, KEPT)):
-            shutil.rmtree(path, ignore_errors=True)
+            cleared(path)
 
 
 def _check_apart(work: Work, path: str) -> None:

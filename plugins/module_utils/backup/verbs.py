@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Callable
 
+from .clearing import cleared
 from .failures import BackupFailure, Rejected, Unfit
 from .method import Method, Restored
 from .rehearsal import check_room, looked_at, rehearsed, scratch_place
@@ -146,7 +146,7 @@ def _restored_into(work: Work, method: Method) -> Outcome:
         if wrong:
             raise Rejected("what came back is damaged: " + wrong[0], "恢复内容已损坏：" + wrong[0])
     except BaseException:
-        shutil.rmtree(into, ignore_errors=True)
+        cleared(into)
         raise
     work.note("restored into " + into, "已恢复到 " + into)
     return _named(work)

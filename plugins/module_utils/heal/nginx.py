@@ -48,6 +48,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.systemd_units
     unit_facts,
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.heal.unit_rules import (
+    No,
     kept_down,
     looping,
 )
@@ -71,6 +72,7 @@ OPTIONS: dict[str, Any] = {
 
 UNIT = "nginx.service"
 _NOT_DECLARED = "it is in no file that was declared"
+_DIRECT = "a proxy_pass names it itself, so there is no upstream to take it out of"
 _STARTING = 90.0
 _TESTING = 30.0
 _RECOVERY, _RESTART = "service-recovery", "service-restart"  # operation classes
@@ -222,6 +224,8 @@ def _sort(
             plan["operation"] = _RESTART
     elif no is not None and one["state"] != "active":
         people.append("{0}: {1}".format(name, no.en))
+    elif one.get("direct"):
+        people.append("{0}: {1}".format(one["address"], no.en if no else _DIRECT))
     elif _line_state(facts, options, one) != "in":
         people.append("{0}: {1}".format(name, no.en if no else _NOT_DECLARED))
     elif not _others(facts, one):
@@ -260,6 +264,7 @@ def _named(facts: dict[str, Any], options: dict[str, Any], one: dict[str, Any]) 
         "file": path,
         "before": before,
         "others": _others(facts, one),
+        **({"tls": True} if one.get("tls") else {}),
     }
 
 
@@ -329,7 +334,7 @@ def _restart(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[
         silent = [one for one in now if not one["answers"]]
         if not silent:
             continue
-        no = left_alone(silent[0])
+        no = left_alone(silent[0]) or _up_meanwhile(silent[0], plan)
         if no is not None:
             raise HealError(
                 "not as diagnosed any more: {0}".format(no.en),
@@ -338,6 +343,13 @@ def _restart(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[
         restart(host, unit, True, _STARTING)
         steps.append(Step("restarted " + unit, "已重启 " + unit))
     return steps
+
+
+def _up_meanwhile(one: dict[str, Any], plan: dict[str, Any]) -> No | None:
+    """Windows were asked about starting what is down: that is not what this would be."""
+    if one["state"] != "active" or plan["operation"] == _RESTART:
+        return None
+    return No("{0} runs".format(one["unit"]), "{0} 已在运行".format(one["unit"]))
 
 
 def _rewrite(host: Host, plan: dict[str, Any], options: dict[str, Any]) -> list[Step]:

@@ -59,8 +59,8 @@ def _seen(host: Host, one: dict[str, Any], options: dict[str, Any]) -> dict[str,
 
 
 def probe(host: Host, one: dict[str, Any], options: dict[str, Any]) -> bool:
-    """Whether it answers any of the rounds."""
-    path = str(options["paths"].get(one["upstream"], ""))
+    """Whether it answers any of the rounds. Over TLS a connection has to be enough."""
+    path = "" if one.get("tls") else str(options["paths"].get(one["upstream"], ""))
     return answers(host, one["address"], path, options["seconds"], options["rounds"])
 
 

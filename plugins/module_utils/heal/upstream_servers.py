@@ -17,6 +17,9 @@ from ansible_collections.storewarden.ops.plugins.module_utils.baseline.nginx_con
     Scope,
     parsed,
 )
+from ansible_collections.storewarden.ops.plugins.module_utils.heal.direct_servers import (
+    direct_servers,
+)
 from ansible_collections.storewarden.ops.plugins.module_utils.restore.system import Host
 
 MARK = " # taken out by storewarden"
@@ -25,9 +28,16 @@ _SERVER_ERROR = 500
 
 
 def servers_in(dump: str) -> list[dict[str, Any]]:
-    """``{upstream, address, down, backup}`` per server, as ``nginx -T`` has them; without those
-    that are reached over UDP, which nobody can ask by a connection. ProbeError."""
+    """``{upstream, address, down, backup, direct, tls}`` per server, as ``nginx -T`` has them;
+    without those that are reached over UDP, which nobody can ask by a connection. ProbeError.
+
+    ``direct`` are those that a ``proxy_pass`` names itself: each is an upstream of its own, called
+    like its address. What a variable names is known to nobody before a request."""
     whole = parsed(dump)
+    return _of_upstreams(whole) + direct_servers(whole)
+
+
+def _of_upstreams(whole: Scope) -> list[dict[str, Any]]:
     datagrams = _over_udp(whole)
     found = []
     for scope in whole.inside("http", "stream", "upstream"):
@@ -43,6 +53,8 @@ def servers_in(dump: str) -> list[dict[str, Any]]:
                     "address": one.args[0] if one.args else "",
                     "down": "down" in one.args[1:],
                     "backup": "backup" in one.args[1:],
+                    "direct": False,
+                    "tls": False,
                 }
             )
     return found

@@ -16,6 +16,7 @@ from storewarden.cli.exits import Exit
 from storewarden.cli.options import Config, Lang, say, site_config
 from storewarden.cli.printing import printable
 from storewarden.cli.tabular import table
+from storewarden.domain.backup.catalog import level_of
 from storewarden.domain.errors import ConfigInvalid
 from storewarden.ports.reports import Language
 
@@ -36,6 +37,7 @@ _COPY_HEAD = {
 _WORDS = {
     "hold": ("legal hold", "法务保留"),
     "gone": ("gone", "已删除"),
+    "doubt": ("in doubt: {why}", "存疑：{why}"),
     "none": ("the catalog has no such set", "目录中没有备份集"),
     "held": ("{id}: held; nothing of it is deleted", "{id}：已设置法务保留，不会被删除"),
     "released": ("{id}: released", "{id}：已解除法务保留"),
@@ -153,6 +155,7 @@ def set_data(found: BackupSet) -> dict[str, Any]:
                 "level": each.level.value,
                 "verified": each.verified.isoformat() if each.verified else None,
                 "damaged": each.damaged,
+                "doubt": each.doubt.why if each.doubt else "",
                 "locked_until": each.immutable_until.isoformat() if each.immutable_until else None,
                 "gone": each.deleted.isoformat() if each.deleted else None,
             }
@@ -162,7 +165,7 @@ def set_data(found: BackupSet) -> dict[str, Any]:
 
 
 def _level(found: BackupSet) -> int:
-    return max((each.level.value for each in found.copies if each.usable), default=0)
+    return level_of(found).value
 
 
 def _row(found: BackupSet, language: str, zone: ZoneInfo) -> tuple[str, ...]:
@@ -198,13 +201,19 @@ def _copy_row(copy: Copy, language: str, zone: ZoneInfo) -> tuple[str, ...]:
         str(copy.level.value),
         _moment(copy.verified, zone),
         _moment(copy.immutable_until, zone),
-        copy.damaged or (_word("gone", language) if copy.deleted else ""),
+        _against(copy, language),
     )
+
+
+def _against(copy: Copy, language: str) -> str:
+    if copy.damaged or copy.deleted:
+        return copy.damaged or _word("gone", language)
+    return _word("doubt", language).format(why=copy.doubt.why) if copy.doubt else ""
 
 
 def _about(entry: JournalEntry) -> str:
     """What of an entry a person looks for."""
-    names = ("location", "level", "damaged", "by", "reason")
+    names = ("location", "level", "damaged", "doubt", "by", "reason")
     return " ".join(f"{name}={entry.body[name]}" for name in names if entry.body.get(name))
 
 

@@ -111,7 +111,7 @@ def backup(
     from storewarden.wiring import backup_proven as wired  # noqa: PLC0415 - costs 0.2 s
     from storewarden.wiring import open_site  # noqa: PLC0415
 
-    settings, target = site_config(config), _into(into, change)
+    settings, target = site_config(config), _into(into)
     language = lang or Language(settings.site.language)
     with open_site(settings) as site:
         site.require_ledger()
@@ -124,6 +124,7 @@ def backup(
             at=moment_of(at, settings, "--at"),
         )
         plan = wired.restore_plan(site, wish, target)
+        _on_a_change(target, change)
         if not as_json:
             typer.echo("\n".join(_planned(plan, language, settings)))
         if target is None or dry_run:
@@ -245,19 +246,21 @@ def _carried_out(
         return wired.restore(site, plan, told, desk=desk, change=change, unsaved=unsaved)
 
 
-def _into(text: str, change: str) -> Into | None:
+def _into(text: str) -> Into | None:
     from storewarden.flows.restore_plan import Into  # noqa: PLC0415
 
     if not text:
         return None
     if text not in {each.value for each in Into}:
         raise ConfigInvalid(f"{text[:20]!r} is neither scratch nor production", where="--into")
-    found = Into(text)
-    if found is Into.PRODUCTION and not change:
+    return Into(text)
+
+
+def _on_a_change(into: Into | None, change: str) -> None:
+    if into is not None and into.value == "production" and not change:
         raise ConfigInvalid(
             "is replaced on an approved change only", where="production", hint="--change NUMBER"
         )
-    return found
 
 
 def _planned(plan: RestorePlan, language: Language, settings: SiteConfig) -> list[str]:

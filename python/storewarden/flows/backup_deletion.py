@@ -31,9 +31,10 @@ from storewarden.domain.backup.policy import Level, Policy
 from storewarden.domain.backup.proof import COPIES, proof_of
 from storewarden.domain.change.people import CLOCKWORK
 from storewarden.domain.errors import Refused
-from storewarden.flows.backup_expiry import ExpiryParts, named, proposal_at
+from storewarden.flows.backup_expiry import ExpiryParts, named, proposal_of
 from storewarden.flows.backup_work import Outcome
 from storewarden.flows.drill import Carry, On, run_id
+from storewarden.ports.backup_catalog import BackupCatalog
 from storewarden.ports.backup_hosts import BackupOrder
 
 _GRACE = timedelta(days=31)
@@ -72,14 +73,13 @@ def delete(parts: DeletionParts, number: str) -> DeletionRequest:
             where=number,
             hint="only what another person approved is removed",
         )
-    everything = catalog.sets()
     policies = parts.expiry.policies()
-    why = changed(request, everything, catalog.set, policies)
+    why = changed(request, catalog, policies)
     if why:
         _withdraw(parts, number, why)
         raise Refused(f"withdrawn: {why}", where=number, hint="propose it again")
     work = _Work(request=request, at=clock.now(), gone=_gone_before(parts, request))
-    going = _checked(parts, work, everything, policies)
+    going = _checked(parts, work, _of_its_hosts(catalog, request), policies)
     _remove(parts, work, going, policies)
     ended = DeletionEnded(
         number=number, at=clock.now(), gone=tuple(work.gone), left=tuple(work.left.items())
@@ -100,20 +100,24 @@ def _gone_before(parts: DeletionParts, request: DeletionRequest) -> list[str]:
     ]
 
 
+def _of_its_hosts(catalog: BackupCatalog, request: DeletionRequest) -> list[BackupSet]:
+    """All sets of the hosts that a request is about; chains do not reach beyond a host."""
+    found = [catalog.set(name) for name in request.sets]
+    hosts = dict.fromkeys(each.target.host for each in found if each is not None)
+    return [each for host in hosts for each in catalog.sets(host=host)]
+
+
 def changed(
-    request: DeletionRequest,
-    sets: Sequence[BackupSet],
-    known: Callable[[str], BackupSet | None],
-    policies: Mapping[str, Policy],
+    request: DeletionRequest, catalog: BackupCatalog, policies: Mapping[str, Policy]
 ) -> str:
     """Why the list is not the one that was approved; "" when it is. What this request has removed
     already, before it was cut off, is not missing."""
-    there = {each.id for each in sets}
-    lost = [known(name) for name in request.sets if name not in there]
-    if any(each is None for each in lost):
+    known = [catalog.set(name) for name in request.sets]
+    if any(each is None for each in known):
         return "a set of it is not in the catalog"
-    back = [replace(each, expired=None) for each in lost if each is not None]
-    again = proposal_at([*sets, *back], policies, request.proposed_at)
+    gone = (each for each in known if each is not None and each.expired is not None)
+    back = [replace(each, expired=None) for each in gone]
+    again = proposal_of(catalog, policies, request.proposed_at, back)
     if again.digest == request.digest:
         return ""
     stays = [name for name in request.sets if name not in again.sets]

@@ -19,9 +19,12 @@ from threading import Semaphore, Thread
 
 from storewarden.domain.backup.catalog import BackupSet, Catalog, DrillRecord, Run, Target
 from storewarden.domain.backup.due import due_of
+from storewarden.domain.backup.due_brief import Brief
 from storewarden.domain.backup.due_facts import Due, Facts
 from storewarden.domain.backup.due_turns import Caps, Load, chosen
 from storewarden.domain.backup.night import Slot
+from storewarden.flows.backup_known import MOST, KnownTargets
+from storewarden.flows.backup_late import late
 from storewarden.flows.backup_plan import BackupPlan
 from storewarden.flows.backup_work import Asked, Outcome, WorkParts, begin, collect
 from storewarden.ports.backup_hosts import JobState
@@ -45,7 +48,8 @@ class DutyParts:
     one to know policies; ``targets`` are all of them, the same object while nothing changes;
     ``plan`` is the night's plan, cached; ``days`` the nights under way; ``order`` makes Asked of
     what is due; ``load`` is what an open run takes up; ``frozen`` why nothing may begin, "" when it
-    may; ``also`` is done at the end of each look."""
+    may; ``also`` is done at the end of each look;
+    at ``most`` so many targets are read in one (``backup_known``)."""
 
     work: WorkParts
     targets: Callable[[], Sequence[Target]]
@@ -58,6 +62,7 @@ class DutyParts:
     frozen: Callable[[], str] = lambda: ""
     also: Callable[[datetime], None] = lambda _now: None
     threads: int = 4
+    most: int = MOST
 
 
 @dataclass(slots=True)
@@ -88,18 +93,31 @@ class BackupDuty:
         self._whole: datetime | None = None  # the last look at everybody's next part
         self._waiting: dict[Target, tuple[Due, ...]] = {}
         self._being_handed: dict[str, Target] = {}
+        self._known = KnownTargets(parts.work.catalog, split, parts.most)
+        self._late: set[str] = set()  # hosts that were asked about jobs that were given up
+        self._answered: deque[str] = deque()
 
     def tick(self, now: datetime) -> datetime | None:
         """One look. Raises what a visit beside it raised, so that health shows it."""
         trouble = self._reap(now)
         there = self._parts.work.catalog.open_runs()
         self._collect(there, now)
+        self._ask_late()
         if not self._parts.frozen():
             self._begin(there, now)
         self._parts.also(now)
         if trouble is not None:
             raise trouble
-        return now + _SOON if self._under_way or self._touched else None
+        return self._again(there, now)
+
+    def _again(self, there: Sequence[Run], now: datetime) -> datetime | None:
+        """Soon while something is under way, else when the first open run is to be asked about; a
+        job of seconds would wait for a whole minute otherwise, and what follows it too."""
+        if self._under_way or self._touched:
+            return now + _SOON
+        asked = [self._looks[each.id].next for each in there if each.id in self._looks]
+        first = min(asked, default=now + _EVERY)
+        return max(first, now + _SOON) if first < now + _EVERY else None
 
     def wait_all(self) -> None:
         """Let visits that are under way come to their end."""
@@ -122,6 +140,7 @@ class BackupDuty:
 
     def _heard(self, outcome: Outcome, now: datetime) -> None:
         run = outcome.run
+        self._answers(outcome)
         if run.end is not None:
             self._looks.pop(run.id, None)
             self._touched.append(run.target)
@@ -130,6 +149,23 @@ class BackupDuty:
         look.away = outcome.state is JobState.UNREACHABLE
         look.pause = min(look.pause * 1.5, _AWAY if look.away else _LONGEST)
         look.next = now + look.pause
+
+    def _answers(self, outcome: Outcome) -> None:
+        """A host that answers again is asked about jobs that nobody waited for; once, until it is
+        away again or a job of those goes on."""
+        host, ended = outcome.run.target.host, outcome.run.end is not None
+        away = outcome.state is JobState.UNREACHABLE
+        if away or (ended and outcome.state is JobState.RUNNING):
+            self._late.discard(host)
+        elif host not in self._late:
+            self._late.add(host)
+            self._answered.append(host)
+
+    def _ask_late(self) -> None:
+        """Ask hosts that answered about jobs that were given up."""
+        there = [self._answered.popleft() for _ in range(len(self._answered))]
+        for some in batched(there, _BATCH):
+            self._send([], late, some)
 
     def _busy(self) -> frozenset[str]:
         """Runs that somebody is asking about, or handing over, right now."""
@@ -192,10 +228,12 @@ class BackupDuty:
         asked = [each for each in mine if each in known]
         for target in [each for each in self._waiting if each not in known]:
             del self._waiting[target]
-        for target, catalog in split(self._parts.work.catalog.of(asked), asked).items():
-            facts = self._parts.facts(target)
-            facts = _with(facts, catalog, slots.get(target, {}))
-            due = due_of(facts, now)
+        wanted = {each: self._parts.facts(each) for each in asked}
+        self._known.keep(known)
+        there = self._known.of(wanted, now)
+        self._touched.extend(each for each in asked if each not in there)
+        for target, brief in there.items():
+            due = due_of(_with(wanted[target], brief, slots.get(target, {})), now)
             if due:
                 self._waiting[target] = due
             else:
@@ -244,8 +282,8 @@ def begun_slots(
     return found
 
 
-def _with(facts: Facts, catalog: Catalog, slots: Mapping[str, Slot]) -> Facts:
-    return replace(facts, catalog=catalog, slots=slots)
+def _with(facts: Facts, brief: Brief, slots: Mapping[str, Slot]) -> Facts:
+    return replace(facts, catalog=brief.catalog, sizes=brief.sizes, slots=slots)
 
 
 def split(whole: Catalog, targets: Sequence[Target]) -> dict[Target, Catalog]:

@@ -74,10 +74,28 @@ def proposal_at(
     )
 
 
+def proposal_of(
+    catalog: BackupCatalog,
+    policies: Mapping[str, Policy],
+    moment: datetime,
+    back: Sequence[BackupSet] = (),
+) -> Proposal:
+    """The same of everything that the catalog has, and of the sets ``back`` that are gone; one host
+    after the other, because the sets of a chain do not fit into memory."""
+    going, kept = list[tuple[datetime, str]](), dict[str, str]()
+    for host in sorted({*catalog.hosts(), *(each.target.host for each in back)}):
+        there = [*catalog.sets(host=host), *(each for each in back if each.target.host == host)]
+        found = proposal_at(there, policies, moment)
+        received = {each.id: each.received for each in there}
+        going += [(received[name], name) for name in found.sets]
+        kept |= found.kept
+    return Proposal(sets=tuple(name for _at, name in sorted(going)), kept=kept)
+
+
 def propose(parts: ExpiryParts, by: str) -> Proposed:
     """Make the list as of now, and ask for a second person's yes. The same list again is the
     same request."""
-    found = proposal_at(parts.catalog.sets(), parts.policies(), parts.clock.now())
+    found = proposal_of(parts.catalog, parts.policies(), parts.clock.now())
     if not found.sets:
         return Proposed(proposal=found, request=None)
     return Proposed(proposal=found, request=parts.catalog.propose(found.sets, found.digest, by))

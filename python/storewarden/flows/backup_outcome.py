@@ -39,13 +39,18 @@ SKEW = 300.0
 
 _PART = re.compile(r"-(\d+)of(\d+)-")
 _LISTING = frozenset({Verb.VERIFY})
+_LOOKS = frozenset({Verb.VERIFY, Verb.DRILL})
+_COULD_NOT = frozenset({RunEnd.FAILED, RunEnd.AUTH, RunEnd.REJECTED})
+"""Ends of a look that say that nobody could look. One that was interrupted, had to wait or found
+no room says nothing of the copies: that nobody has looked is seen by their age."""
 _SEES = {Verb.TAKE: Level.READ, Verb.COPY: Level.READ}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What a report is read against. ``policy`` None: it left the settings; ``home`` is the place
-    of the repository on the host; ``before`` are earlier looks at parts of the same place."""
+    of the repository on the host; ``before`` are earlier looks at parts of the same place; ``now``
+    is when what it tells was so, ``heard`` when the catalog hears of it, None for the same."""
 
     run: Run
     catalog: Catalog
@@ -53,6 +58,7 @@ class Known:
     home: str
     now: datetime
     before: Sequence[Run] = ()
+    heard: datetime | None = None
 
     @property
     def place(self) -> str:
@@ -80,6 +86,7 @@ def events_of(known: Known, report: JobReport) -> tuple[CatalogEvent, ...]:
         *_found(known, report.sets),
         *_seen(known, report),
         *_harmed(known, report),
+        *_doubted(known, report),
         *(
             CopyGone(set=each, location=known.place, at=known.now, by=known.run.change)
             for each in report.removed
@@ -132,7 +139,7 @@ def _found(known: Known, sets: Iterable[SeenSet]) -> Iterable[CatalogEvent]:
                 target=known.run.target,
                 kind=each.kind,
                 taken=each.taken,
-                received=known.now,
+                received=known.heard or known.now,
                 size=each.size,
                 parent=each.parent,
                 manifest=each.manifest,
@@ -172,7 +179,7 @@ def _seen_lately(known: Known, told: set[str]) -> Callable[[str, Level, datetime
         each.id: (each.received, each.id, copy)
         for each in known.catalog.sets
         for copy in each.copies
-        if each.id in told and copy.location == known.place and copy.usable
+        if each.id in told and copy.location == known.place and copy.usable and not copy.doubts
     }
     newest = max(here.values(), key=lambda one: one[:2])[1] if here else ""
 
@@ -247,6 +254,29 @@ def _harmed(known: Known, report: JobReport) -> Iterable[CatalogEvent]:
             yield CopySeen(
                 set=name, location=known.place, at=known.now, level=Level.CLAIMED, damaged=reason
             )
+
+
+def _doubted(known: Known, report: JobReport) -> Iterable[CatalogEvent]:
+    """Copies that somebody wanted to look at and could not, and nothing was told of them: they may
+    be whole, nobody knows. Credentials that were refused open none of the place."""
+    run = known.run
+    if run.verb not in _LOOKS or report.end not in _COULD_NOT:
+        return
+    told = {each.id for each in report.sets}
+    named = set(run.sets) if report.end is not RunEnd.AUTH else set()
+    # What a rehearsal proves, and a part of a place, is not to be had by the next look.
+    shallow = run.verb is Verb.DRILL or part_of(run.id)[1] > 1
+    deep = Level.PRESENT if shallow else min(_deepest(run), Level.READ)
+    for each in known.catalog.sets:
+        here = (one for one in each.copies if one.location == known.place)
+        copy = next((one for one in here if one.usable and one.made < run.began), None)
+        if copy is None or each.id in told or (named and each.id not in named):
+            continue
+        if str(deep.value) not in copy.doubts:
+            yield CopySeen(
+                set=each.id, location=known.place, at=known.now, level=deep,
+                doubt=report.reason or f"a look ended as {report.end.value}",
+            )  # fmt: skip
 
 
 def _rehearsed(known: Known, report: JobReport) -> Iterable[CatalogEvent]:

@@ -27,6 +27,9 @@ GRACE = timedelta(minutes=2)
 OVERDUE = timedelta(hours=1)
 """How long after a job's own deadline its host may stay away before nobody waits. Chosen."""
 
+GIVEN_UP = "nobody heard of it"
+"""What the reason of a run begins with whose host stayed away: the job may have ended there."""
+
 _SECONDS = 6 * 3600.0  # ports.backup_hosts: BackupOrder.seconds
 _FIRST, _LONGEST = 1.0, 30.0
 _PARTS_BACK = timedelta(days=62)
@@ -215,7 +218,7 @@ def _recorded(
         parts.catalog.record(events)
     except LedgerConflict as error:
         en, zh = f"its report does not fit: {error.what}", f"报告与目录不符：{error.what}"
-        known = _known(parts, run, order, parts.clock.now())
+        known = known_of(parts, run, order, parts.clock.now())
         events = ended(known, RunEnd.REJECTED, en, zh)
         parts.catalog.record(events)
     return events
@@ -227,12 +230,12 @@ def _events(
     """What is to be recorded; nothing while it may still go on."""
     now = parts.clock.now()
     if job.state is JobState.ENDED and job.report is not None:
-        return events_of(_known(parts, run, order, now), job.report)
+        return events_of(known_of(parts, run, order, now), job.report)
     deadline = run.began + timedelta(seconds=order.seconds if order else _SECONDS) + OVERDUE
     end = _without_report(run, job, now, deadline)
     if end is None:
         return ()
-    return ended(_known(parts, run, order, now), *end)
+    return ended(known_of(parts, run, order, now), *end)
 
 
 def _without_report(
@@ -248,11 +251,12 @@ def _without_report(
         return RunEnd.INTERRUPTED, "its host never heard of it", "主机未收到该任务"
     if job.state is JobState.UNREACHABLE and now > deadline:
         why, why_zh = job.reason or "its host did not answer", job.reason_zh or "主机无响应"
-        return RunEnd.INTERRUPTED, f"nobody heard of it: {why}", f"结果未知：{why_zh}"
+        return RunEnd.INTERRUPTED, f"{GIVEN_UP}: {why}", f"结果未知：{why_zh}"
     return None
 
 
-def _known(parts: WorkParts, run: Run, order: BackupOrder | None, now: datetime) -> Known:
+def known_of(parts: WorkParts, run: Run, order: BackupOrder | None, now: datetime) -> Known:
+    """What a report of a run is read against."""
     before: Iterable[Run] = ()
     if part_of(run.id)[1] > 1:
         target = run.target

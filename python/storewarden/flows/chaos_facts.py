@@ -71,7 +71,7 @@ def gathered(
     broken = {host: each.name for each in running for host in each.hosts}
     asked = {*wish.hosts, *broken}
     hosts = {
-        name: _host(name, tags[name], (world, last), estate.inventory)
+        name: _host(name, tags[name], (world, last), estate.inventory, broken)
         for name in asked
         if name in tags
     }
@@ -91,17 +91,29 @@ def gathered(
     )
 
 
-def _tags(inventory: FrozenInventory) -> Mapping[str, Tag]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tagged:
+    """What may be done to a machine, and the name that says so. ``names`` are all that it has."""
+
+    tag: Tag
+    by: str
+    names: tuple[str, ...]
+
+
+def _tags(inventory: FrozenInventory) -> Mapping[str, _Tagged]:
     """What may be done to each host. A tag belongs to a machine: of several names for the same one
     the strictest tag counts, or a second name would make a lab host of a till."""
     member = frozenset(inventory.groups.get(GROUP, ()))
     machines: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, variables in inventory.hosts.items():
         machines[_machine(name, variables)].append(name)
-    found: dict[str, Tag] = {}
+    found: dict[str, _Tagged] = {}
     for names in machines.values():
-        said = (_said(inventory.hosts[name], member=name in member) for name in names)
-        found |= dict.fromkeys(names, min(said, key=_STRICT.index))
+        said = {name: _said(inventory.hosts[name], member=name in member) for name in names}
+        by = min(said, key=lambda name: _STRICT.index(said[name]))
+        for name in names:  # a name that says the same itself needs no other's word
+            own = name if said[name] is said[by] else by
+            found[name] = _Tagged(tag=said[by], by=own, names=tuple(names))
     return found
 
 
@@ -118,20 +130,33 @@ def _said(variables: Mapping[str, object], *, member: bool) -> Tag:
 
 
 def _host(
-    name: str, tag: Tag, worlds: tuple[World, World], inventory: FrozenInventory
+    name: str,
+    tagged: _Tagged,
+    worlds: tuple[World, World],
+    inventory: FrozenInventory,
+    broken: Mapping[str, str],
 ) -> HostFacts:
-    """``worlds`` are those of the beginning and of the end."""
+    """``worlds`` are those of the beginning and of the end; ``broken`` who is broken by what."""
     variables = {key: _plain(each) for key, each in inventory.hosts[name].items()}
     world, busy = worlds[0], worlds[0].busy.get(name)
     return HostFacts(
-        tag=tag,
+        tag=tagged.tag,
         groups=world.groups.get(name, ()),
         protected=tuple(world.protected.get(name, ())),
-        busy=busy.who if busy is not None else "",
-        closed=_closed(name, _CLASSES[tag], worlds),
+        busy=busy.who if busy is not None else _under_another_name(name, tagged, broken),
+        closed=_closed(name, _CLASSES[tagged.tag], worlds),
         units=_names(variables.get("sw_chaos_units"), ()),
         paths=_names(variables.get("sw_chaos_paths"), PATHS),
+        twin="" if tagged.by == name else tagged.by,
     )
+
+
+def _under_another_name(name: str, tagged: _Tagged, broken: Mapping[str, str]) -> str:
+    """The experiment that has the same machine by another inventory name, "" for none."""
+    for other in tagged.names:
+        if other != name and other in broken:
+            return f"{broken[other]}, as {other}"
+    return ""
 
 
 def _closed(

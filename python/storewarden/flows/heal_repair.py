@@ -42,6 +42,9 @@ FRESH = timedelta(minutes=5)
 type Against = tuple[str, str]
 """What is against a host's repair, in English and in Chinese."""
 
+type Closed = Mapping[str, Mapping[str, Against]]
+"""Host -> operation class -> why such work must not be done there now."""
+
 _PLAYBOOK = "storewarden.ops.heal"
 _SLACK = timedelta(minutes=2)  # connecting, leases, undo, the supervisor's own end
 
@@ -49,7 +52,8 @@ _SLACK = timedelta(minutes=2)  # connecting, leases, undo, the supervisor's own 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairParts:
     """What running a repair takes; ``worker`` is this process's name in the book. ``again`` says of
-    which hosts of a repair there is something against it now; ``ran`` tells its standing change.
+    which hosts of a repair there is something against it now; ``closed`` which work their diagnosis
+    may find must not be done there now; ``ran`` tells its standing change.
     """
 
     book: HealingBook
@@ -64,6 +68,7 @@ class RepairParts:
     terms: Terms = field(default_factory=Terms)
     wake: Callable[[], None] = lambda: None
     again: Callable[[Repair], Mapping[str, Against]] = lambda _repair: {}
+    closed: Callable[[Repair], Closed] = lambda _repair: {}
     verify: VerifiedBy = by_alert
     ran: Callable[[Repair], None] = lambda _repair: None
     incidents: IncidentFacts = field(default_factory=IncidentFacts)
@@ -124,10 +129,11 @@ def _ran(parts: RepairParts, repair: Repair, found: FoundRun | None) -> tuple[Ho
     inventory = there.only([host for host in repair.hosts if host not in left])
     if not inventory.hosts:
         return tuple(_not_begun(host, left[host]) for host in repair.hosts)
+    closed = parts.closed(repair)
     if parts.book.begin_repair(repair.id, parts.worker, parts.clock.now()) is None:
         raise Refused("somebody else has begun it", where=repair.id)
     try:
-        run_id = parts.runner.start(_request(parts, repair, inventory))
+        run_id = parts.runner.start(_request(parts, repair, inventory, closed))
     except Refused as error:
         return all_end(repair, End.NOT_BEGUN, str(error), str(error))
     return _collected(parts, repair, run_id, left)
@@ -172,7 +178,9 @@ def _collected(
     )
 
 
-def _request(parts: RepairParts, repair: Repair, inventory: FrozenInventory) -> PlaybookRun:
+def _request(
+    parts: RepairParts, repair: Repair, inventory: FrozenInventory, closed: Closed
+) -> PlaybookRun:
     settings, action = parts.settings, parts.actions[repair.action]
     return PlaybookRun(
         playbook=_PLAYBOOK,
@@ -184,6 +192,7 @@ def _request(parts: RepairParts, repair: Repair, inventory: FrozenInventory) -> 
             "heal_change": repair.change,
             "heal_run": repair.id,
             "heal_epoch": int(repair.opened_at.timestamp()),
+            "heal_closed": _told(closed),
         },
         timeout=2 * action.needs + _SLACK,
         forks=min(20, len(inventory.hosts)),  # guard rails, "forks 20"
@@ -194,6 +203,13 @@ def _request(parts: RepairParts, repair: Repair, inventory: FrozenInventory) -> 
         label=repair.id,
         connect_ahead=True,
     )
+
+
+def _told(closed: Closed) -> dict[str, dict[str, dict[str, str]]]:
+    return {
+        host: {name: {"en": en, "zh": zh} for name, (en, zh) in classes.items()}
+        for host, classes in closed.items()
+    }
 
 
 def _followed(

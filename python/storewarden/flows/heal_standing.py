@@ -2,8 +2,10 @@
 """What each heal action may do here: its mode, its record, and the standing change it belongs to.
 
 Nobody asks for approval in the night when a till's service is down, so an action is approved once,
-as a standing change whose action is "heal NAME"; each repair is a run of it. Of several the one
-that covers the most devices counts.
+as a standing change whose action is "heal NAME"; each repair is a run of it. Of several that name
+one action a host's repair belongs to the one that covers the host and counts now; of several such
+to the one that covers the most devices, and among equals to the one with the lower number, which is
+the older one.
 """
 
 from __future__ import annotations
@@ -63,9 +65,15 @@ class Standings:
     def _of(
         self, changes: Sequence[Change], mode: Mode, now: datetime, record: tuple[int, int]
     ) -> Standing:
-        number, against = _chosen(changes, self._rules, now)
+        counting, against = _counting(changes, self._rules, now)
+        first = counting[0] if counting else None
         return Standing(
-            mode=mode, runs=record[0], verified=record[1], change=number, against=against
+            mode=mode,
+            runs=record[0],
+            verified=record[1],
+            change="" if first is None else first.number,
+            against=against,
+            others=_others(counting),
         )
 
     def _standing(self) -> dict[str, list[Change]]:
@@ -96,14 +104,27 @@ def _counts(repair: Repair) -> bool:
     return repair.state is RepairState.ENDED and repair.begun_at is not None
 
 
-def _chosen(
+def _counting(
     changes: Iterable[Change], rules: ApprovalRules, now: datetime
-) -> tuple[str, Said | None]:
-    """The number of the change that counts; else "" and what is against the newest one."""
+) -> tuple[Sequence[Change], Said | None]:
+    """The changes that count now, in the order in which they are taken; without any, what is
+    against the first one of them."""
+    counting: list[Change] = []
     against: Said | None = None
     for change in sorted(changes, key=lambda each: (-len(each.hosts), each.number)):
         reason = run_refusal(change, sorted(change.hosts)[:1], rules, now)
         if not reason:
-            return change.number, None
+            counting.append(change)
         against = against or Said(en=f"{change.number}: {reason}", zh=f"{change.number}：{reason}")
-    return "", against
+    return counting, None if counting else against
+
+
+def _others(counting: Sequence[Change]) -> Mapping[str, str]:
+    """Host -> number, for hosts that the first change does not cover and another one does."""
+    found: dict[str, str] = {}
+    first = frozenset(counting[0].hosts) if counting else frozenset[str]()
+    for change in counting[1:]:
+        for host in change.hosts:
+            if host not in first:
+                found.setdefault(host, change.number)
+    return found

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from storewarden.domain.capacity.budgets import Budgets
 from storewarden.domain.capacity.groups import POS_ROLES, groups_of, members_of
@@ -38,6 +39,7 @@ from storewarden.domain.healing.world import (
     Sighting,
     Standing,
     WindowAnswer,
+    Windows,
     World,
     window_answer,
 )
@@ -173,6 +175,15 @@ class WorldBook:
             protected=fleet.protected,
             zone=parts.zone,
         )
+
+    def windows(self, now: datetime) -> Windows:
+        """What windows say at one moment, without all the rest of a world."""
+        return self._windows(self._estate(), now)
+
+    def zone_of(self, host: str) -> tzinfo:
+        """The time of a host's store; the site's where nobody says."""
+        device = self._estate().devices.get(host)
+        return ZoneInfo(device.tz) if device is not None and device.tz else self._parts.zone
 
     def after(self, world: World, settled: Settled, there: Iterable[Occurrence]) -> World:
         """The same world after one round of decisions about ``there``; the kill switch is asked

@@ -83,6 +83,13 @@ def plan_restore(
             where=target.name,
             hint="storewarden restore device DEVICE",
         )
+    if policy.method is Method.LEDGER and into is Into.PRODUCTION:
+        raise Refused(
+            "it is the ledger of storewarden itself, which nobody replaces while that runs",
+            where=target.name,
+            hint="restore it --into scratch, stop the service, then: storewarden ledger restore"
+            " FILE --replace (docs/operators/ledger.md)",
+        )
     known = catalog.of([target])
     source = source_of(known, at=wish.at, named=wish.set, location=wish.location)
     if isinstance(source, Lack):

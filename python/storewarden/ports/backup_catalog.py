@@ -53,6 +53,16 @@ class BackupCatalog(Protocol):
         years."""
         ...
 
+    def changed(self, since: int | None) -> tuple[int, frozenset[Target]]:
+        """The number of the newest entry, and the targets of whose runs, sets, copies and drills
+        an entry after ``since`` tells; None asks for the number alone. Whoever reads a target
+        after this has missed nothing up to that number."""
+        ...
+
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that sets are known of which are not gone, by name."""
+        ...
+
     def open_runs(self) -> tuple[Run, ...]:
         """Runs that have begun and not ended, oldest first."""
         ...

@@ -21,7 +21,7 @@ from storewarden.domain.errors import ConfigInvalid
 from storewarden.flows.backup_plan import BackupPlan, Lines, PlanParts, plan_backups
 from storewarden.ports.devices import DeviceAccess
 from storewarden.wiring.backup_own import own_record
-from storewarden.wiring.rollout_parts import EstateSource
+from storewarden.wiring.estate_source import EstateSource
 from storewarden.wiring.secrets import site_secrets
 
 if TYPE_CHECKING:

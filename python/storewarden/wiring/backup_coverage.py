@@ -24,8 +24,8 @@ from storewarden.flows.backup_gaps import GapParts
 from storewarden.ports.backup_reports import CoveragePlace, CoverageReport
 from storewarden.ports.reports import Language
 from storewarden.wiring.backup import groups_by_host, policies
+from storewarden.wiring.estate_source import EstateSource
 from storewarden.wiring.here import operator
-from storewarden.wiring.rollout_parts import EstateSource
 
 if TYPE_CHECKING:
     from storewarden.adapters.reports.backup_coverage_table import CoverageTable

@@ -31,8 +31,8 @@ from storewarden.wiring.backup import (
     reader,
 )
 from storewarden.wiring.backup_work import home_of
+from storewarden.wiring.estate_source import EstateSource
 from storewarden.wiring.here import operator
-from storewarden.wiring.rollout_parts import EstateSource
 
 if TYPE_CHECKING:
     from storewarden.ports.changes import ChangeBook

@@ -30,7 +30,8 @@ from storewarden.wiring.backup_coverage import gap_parts
 from storewarden.wiring.backup_devices import ChangedDevices, read_devices
 from storewarden.wiring.backup_proven import expiry_parts
 from storewarden.wiring.backup_work import BackupSite, Bound, backup_site
-from storewarden.wiring.rollout_parts import EstateSource, kill_switch
+from storewarden.wiring.estate_source import EstateSource
+from storewarden.wiring.rollout_parts import kill_switch
 
 if TYPE_CHECKING:
     from storewarden.flows.rollout_parts import EstateNow

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from storewarden.domain.estate.device import Device
     from storewarden.domain.rollout.record import Rollout
     from storewarden.flows.rollout_parts import EstateNow, Uncovered
-    from storewarden.wiring.rollout_parts import EstateSource
+    from storewarden.wiring.estate_source import EstateSource
     from storewarden.wiring.site import Site
 
 LOG = logging.getLogger("storewarden.backups")

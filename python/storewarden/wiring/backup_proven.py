@@ -29,7 +29,7 @@ from storewarden.wiring.backup_work import PATIENCE, BackupSite, Carrier, backup
 from storewarden.wiring.changes import change_rules, change_windows
 from storewarden.wiring.here import operator
 from storewarden.wiring.interrupts import interruption
-from storewarden.wiring.rollout_parts import play_settings
+from storewarden.wiring.play_settings import play_settings
 
 if TYPE_CHECKING:
     from storewarden.domain.change.people import Person

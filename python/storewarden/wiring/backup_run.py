@@ -87,7 +87,7 @@ def verifying(what: str, level: Level, at: str) -> Orders:
     def orders(of: BackupSite) -> Sequence[BackupOrder]:
         backup = of.site.ledger.backups.set(what)
         found: list[BackupOrder] = []
-        for each in _of_what(of, what, backup):
+        for each in _of_what(of, what, backup, network=True):
             found += _looks(of, each, level, at, backup)
         return found
 
@@ -210,6 +210,12 @@ def _looks(
     of: BackupSite, bound: Bound, level: Level, at: str, only: BackupSet | None
 ) -> list[BackupOrder]:
     there = of.site.ledger.backups.of([bound.target])
+    network = bound.policy.method is Method.NETWORK
+    if network and level > Level.READ:
+        raise Refused(
+            "nothing can be started of a configuration", where=bound.target.name,
+            hint="levels 1 and 2 are all that there are",
+        )  # fmt: skip
     if level > Level.READ:
         source = source_of(there, named=only.id if only else "", location=at)
         if not isinstance(source, Source):
@@ -219,8 +225,11 @@ def _looks(
         return [replace(made, sets=sets, level=level, disaster=of.site.clock.now())]
     sets_ = [only] if only else there.sets
     lying = {copy.location for each in sets_ for copy in each.copies if copy.deleted is None}
-    if at and at not in lying:
-        raise Refused("nothing of it lies there", where=at, hint="storewarden backup list")
+    if network:  # there each reading of the device compares it
+        lying.discard(of.home(bound.target))
+    if (at and at not in lying) or not (lying or not network):
+        where = at or bound.target.name
+        raise Refused("nothing of it lies there", where=where, hint="storewarden backup list")
     named = (only.id,) if only else ()
     return [
         replace(_order(of, bound, Verb.VERIFY, place), level=level, sets=named)

@@ -21,7 +21,8 @@ from storewarden.ports.backup_hosts import BackupOrder
 from storewarden.ports.secrets import Secret
 from storewarden.wiring.backup import device_folder, groups_by_host, lines_of, policies
 from storewarden.wiring.backup_own import own_variables
-from storewarden.wiring.rollout_parts import EstateSource, play_settings
+from storewarden.wiring.estate_source import EstateSource
+from storewarden.wiring.play_settings import play_settings
 from storewarden.wiring.secrets import site_secrets
 
 if TYPE_CHECKING:

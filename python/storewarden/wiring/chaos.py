@@ -16,7 +16,7 @@ from storewarden.wiring.changes import change_rules
 from storewarden.wiring.healing import Healing
 from storewarden.wiring.here import operator
 from storewarden.wiring.interrupts import interruption
-from storewarden.wiring.rollout_parts import play_settings
+from storewarden.wiring.play_settings import play_settings
 
 if TYPE_CHECKING:
     from storewarden.domain.chaos.experiment import Experiment

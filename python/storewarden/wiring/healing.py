@@ -24,6 +24,7 @@ from storewarden.domain.healing.rule import Mode
 from storewarden.flows.heal_again import AskedAgain
 from storewarden.flows.heal_at_once import PromptDuty, PromptWork
 from storewarden.flows.heal_check import SourceCheck, verified_by
+from storewarden.flows.heal_closed import ClosedWork
 from storewarden.flows.heal_incidents import IncidentFacts
 from storewarden.flows.heal_record import RunTeller
 from storewarden.flows.heal_repair import RepairParts, RepairWork
@@ -40,21 +41,18 @@ from storewarden.wiring.alerts import (
     expression_checks,
 )
 from storewarden.wiring.changes import change_rules
+from storewarden.wiring.estate_source import EstateSource
 from storewarden.wiring.harden import record_reader
 from storewarden.wiring.heal_duty import RuledDuty
-from storewarden.wiring.rollout_parts import (
-    EstateSource,
-    clock_desk,
-    kill_switch,
-    play_settings,
-)
+from storewarden.wiring.play_settings import play_settings
+from storewarden.wiring.rollout_parts import clock_desk, kill_switch
 
 if TYPE_CHECKING:
     from storewarden.domain.healing.action import HealAction
     from storewarden.domain.healing.policy import HealPolicy
     from storewarden.domain.healing.record import Repair
     from storewarden.domain.healing.rule import Rule
-    from storewarden.flows.heal_repair import Against
+    from storewarden.flows.heal_repair import Against, Closed
     from storewarden.ports.engine import Duty, Engine, Work
     from storewarden.ports.heal_actions import DescribedAction
     from storewarden.wiring.site import Site
@@ -264,6 +262,7 @@ class Healing:
             terms=self.terms,
             wake=wake,
             again=self._again,
+            closed=self._closed,
             verify=self.verify,
             incidents=self.incident_facts,
             ran=RunTeller(desk=lambda: clock_desk(site, ())),
@@ -272,6 +271,12 @@ class Healing:
     def _again(self, repair: Repair) -> Mapping[str, Against]:
         """Nothing is read before the first repair."""
         return self.asked_again(repair)
+
+    def _closed(self, repair: Repair) -> Closed:
+        closed = ClosedWork(
+            world=self.world, actions=self.actions, policy=self.policy, clock=self._site.clock
+        )
+        return closed(repair)
 
     def _protected(self, device: Device) -> tuple[str, ...]:
         groups = self.estate().inventory.groups

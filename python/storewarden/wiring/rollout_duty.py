@@ -18,7 +18,8 @@ from storewarden.flows.rollout_parts import ENDING, ROLLOUTS, SHARD
 from storewarden.flows.rollout_shard import ShardWork
 from storewarden.flows.rollout_tick import Driver, Looking, RolloutsDuty, TickWork, hand_out
 from storewarden.flows.rollout_workers import Heartbeat, Reaper, ReaperParts
-from storewarden.wiring.rollout_parts import EstateSource, drive_parts, shard_parts
+from storewarden.wiring.estate_source import EstateSource
+from storewarden.wiring.rollout_parts import drive_parts, shard_parts
 
 if TYPE_CHECKING:
     from storewarden.flows.rollout_parts import ShardParts

@@ -15,6 +15,7 @@ from storewarden.domain.backup.catalog import (
     BackupSet,
     Catalog,
     Copy,
+    Doubt,
     DrillRecord,
     Run,
     RunEnd,
@@ -97,6 +98,45 @@ def test_a_set_is_due_when_its_slot_has_begun_and_not_before() -> None:
     assert first(facts(), Verb.TAKE)
     early = facts(slots={"2026-11-22": slot(begins=NOW + HOUR / 4)})
     assert first(early, Verb.TAKE) is None
+
+
+def test_copies_of_what_was_read_of_a_network_device_are_looked_at_where_they_came() -> None:
+    """What lies at home each reading compares with the device itself."""
+    network = replace(CORE, method=Method.NETWORK)
+    kept = backup("r1-20261122-v1.0.cfg", 40 * DAY)
+    readers = dict.fromkeys(("hub", "away"), "controller")
+    given_ = {"policy": network, "by": "controller", "readers": readers}
+    found = due_of(facts(kept, **given_), NOW)
+    looked = [(each.verb, each.location, each.level, each.on, each.wan) for each in found]
+    assert looked == [
+        (Verb.VERIFY, place, Level.READ, "controller", False) for place in ("hub", "away")
+    ]
+    refused = run(Verb.VERIFY, RunEnd.AUTH, DAY, location="hub", level=Level.READ)
+    (left,) = due_of(facts(kept, runs=(refused,), **given_), NOW)
+    assert left.location == "away"
+
+
+def test_a_place_that_could_not_be_looked_at_is_looked_at_again_after_a_day() -> None:
+    """Whatever its turn would be; a listing that works does not settle what reading could not."""
+    made = backup("F", HOUR, at=("store", "hub"))
+    looks = {"1": NOW - HOUR, "2": NOW - 26 * HOUR}
+    copies = tuple(replace(each, looks=looks) for each in made.copies)
+    doubted = replace(copies[1], doubts={"2": Doubt(since=NOW - 25 * HOUR, why="away")})
+    failed = run(Verb.VERIFY, RunEnd.FAILED, 25 * HOUR, location="hub", level=Level.READ)
+    given_ = {"runs": (failed,), "places": ("hub",), "slots": {}}
+    look = first(facts(replace(made, copies=(copies[0], doubted)), **given_), Verb.VERIFY)
+    assert look is not None
+    assert (look.location, look.level) == ("hub", Level.READ)
+    assert first(facts(replace(made, copies=copies), **given_), Verb.VERIFY) is None
+
+
+def test_a_target_that_was_busy_does_not_lift_what_was_refused() -> None:
+    network = facts(backup("F", HOUR / 4, at=("store", "hub")))
+    assert (Verb.COPY, "away") in verbs(network)
+    refused = run(Verb.COPY, RunEnd.AUTH, 2 * DAY, location="away")
+    busy = run(Verb.COPY, RunEnd.BUSY, DAY, location="away")
+    held = facts(backup("F", HOUR / 4, at=("store", "hub")), runs=(refused, busy))
+    assert (Verb.COPY, "away") not in verbs(held)
 
 
 def test_only_copies_are_due_of_a_network_device_and_another_host_makes_them() -> None:
@@ -273,7 +313,7 @@ def test_every_host_has_its_turn_to_be_rehearsed(sample: int, number: int) -> No
 HUBS = ("east", "west")
 _DUES = st.lists(
     st.tuples(
-        st.integers(0, 11), st.sampled_from((Verb.TAKE, Verb.COPY, Verb.VERIFY)),
+        st.integers(0, 11), st.sampled_from((Verb.TAKE, Verb.COPY, Verb.VERIFY, Verb.DRILL)),
         st.integers(0, 3), st.booleans(),
     ),
     max_size=40,
@@ -335,3 +375,45 @@ def test_what_waits_the_longest_is_next_whoever_comes_after_it() -> None:
     assert chosen([*newer, old], (), caps) == (old,)
     urgent = made(5, Verb.TAKE, 2, away=False)
     assert chosen([*newer, old, urgent], (), caps) == (urgent,)  # its window ends
+
+
+def due(verb: Verb, hours: float, number: int = 1, line: int = 0) -> Due:
+    return replace(made(number, verb, line, away=False), since=NOW - hours * HOUR)
+
+
+def test_sets_come_before_copies_before_looks_before_rehearsals_before_deletions() -> None:
+    verbs_ = (Verb.PRUNE, Verb.DRILL, Verb.VERIFY, Verb.COPY)  # the last one waits the longest
+    waiting = [due(each, 100 - n, number=n, line=n) for n, each in enumerate(verbs_)]
+    log = replace(due(Verb.TAKE, 2, number=7, line=7), kind=SetKind.LOG, wan=False)
+    night = due(Verb.TAKE, 1, number=8, line=8)
+    found = [(each.verb, each.kind) for each in chosen([*waiting, log, night], (), Caps())]
+    assert [verb for verb, _kind in found] == [
+        Verb.TAKE, Verb.COPY, Verb.TAKE, Verb.VERIFY, Verb.DRILL, Verb.PRUNE,
+    ]  # fmt: skip
+    assert found[0][1] is not SetKind.LOG
+
+
+def test_nothing_is_rehearsed_before_it_was_copied_and_looked_at() -> None:
+    for other in (Verb.COPY, Verb.VERIFY, Verb.TAKE):
+        (first_,) = chosen([due(Verb.DRILL, 50), due(other, 1)], (), Caps())
+        assert first_.verb is other
+
+
+def test_a_rehearsal_does_not_overtake_its_own_copy_that_waits_for_a_line() -> None:
+    rehearsal = replace(due(Verb.DRILL, 50), wan=False)
+    busy = load_of(due(Verb.COPY, 5, number=9))
+    assert chosen([rehearsal, due(Verb.COPY, 1)], [busy], Caps(hubs={"east": 1})) == ()
+    other = replace(rehearsal, target=Target(host="h2", policy="p"), on="h2")
+    assert chosen([other, due(Verb.COPY, 1)], [busy], Caps(hubs={"east": 1})) == (other,)
+
+
+def test_what_was_never_copied_is_rehearsed_when_nothing_else_waits() -> None:
+    """Its copies wait for a person, who has to try the password: the rehearsal does not."""
+    lacking = backup("F", 400 * DAY, at=("store",))
+    refused = [
+        run(Verb.COPY, RunEnd.AUTH, 2 * HOUR, location=each, id=each) for each in ("hub", "away")
+    ]
+    looked = [run(Verb.VERIFY, RunEnd.FAILED, HOUR, id="v")]
+    found = due_of(facts(lacking, runs=(*refused, *looked), slots={}), NOW)
+    waiting = [each for each in found if each.verb is not Verb.TAKE]
+    assert [each.verb for each in chosen(waiting, (), Caps())] == [Verb.DRILL]

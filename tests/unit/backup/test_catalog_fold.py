@@ -18,6 +18,7 @@ from storewarden.domain.backup.catalog import (
     Copy,
     DeletionRequest,
     DeletionState,
+    Doubt,
     DrillRecord,
     Run,
     RunEnd,
@@ -70,13 +71,18 @@ def folded(events: Sequence[CatalogEvent]) -> Copy:
 _LOOKS = st.builds(
     seen, st.integers(1, 30), st.sampled_from(Level), st.sampled_from(["", "", "a byte differs"])
 )
+_DOUBTS = st.builds(
+    lambda at, level: replace(seen(at, level), doubt=f"no answer at {at}"),
+    st.integers(1, 30),
+    st.sampled_from([Level.PRESENT, Level.READ]),
+)
 _GONE = st.builds(
     lambda at: CopyGone(set=SET.id, location="hub", at=NOW + at * HOUR), st.integers(1, 30)
 )
 
 
 @given(
-    st.lists(_LOOKS | _GONE, max_size=8, unique_by=lambda each: each.at).flatmap(
+    st.lists(_LOOKS | _DOUBTS | _GONE, max_size=8, unique_by=lambda each: each.at).flatmap(
         lambda found: st.tuples(st.permutations(found), st.permutations(found * 2))
     )
 )
@@ -87,7 +93,7 @@ def test_looks_may_come_in_any_order_and_twice(
     assert folded(one) == folded(twice)
 
 
-@given(st.lists(_LOOKS | _GONE, max_size=8, unique_by=lambda each: each.at))
+@given(st.lists(_LOOKS | _DOUBTS | _GONE, max_size=8, unique_by=lambda each: each.at))
 def test_what_a_copy_is_worth_follows_from_the_looks_alone(found: list[CatalogEvent]) -> None:
     """Written down a second time, as one would reckon it by hand."""
     copy = folded(found)
@@ -97,8 +103,15 @@ def test_what_a_copy_is_worth_follows_from_the_looks_alone(found: list[CatalogEv
     whole = [
         each
         for each in (*found, seen(0, Level.CLAIMED))
-        if isinstance(each, CopySeen) and not each.damaged and each.at > since
+        if isinstance(each, CopySeen) and not each.damaged and not each.doubt and each.at > since
     ]
+    unclear = [
+        each
+        for each in found
+        if isinstance(each, CopySeen) and each.doubt and each.at > since
+        and not any(one.at > each.at and one.level >= each.level for one in whole)
+    ]  # fmt: skip
+    assert (copy.doubt is not None) == bool(unclear)
     assert copy.level == max((each.level for each in whole), default=Level.CLAIMED)
     assert (copy.deleted is not None) == (isinstance(last, CopyGone) and not whole)
     healed = any(each.level >= Level.READ for each in whole)
@@ -119,6 +132,18 @@ def test_damage_stays_until_every_byte_was_read_again() -> None:
     assert not folded([*harmed, seen(3, Level.PRESENT)]).usable
     healed = folded([*harmed, seen(3, Level.PRESENT), seen(4, Level.READ)])
     assert healed.usable and healed.level is Level.READ
+
+
+def test_a_doubt_takes_no_knowledge_away_and_ends_with_a_look_as_deep() -> None:
+    failed = replace(seen(2, Level.READ), doubt="the password was refused")
+    before = [seen(1, Level.PROVEN), failed]
+    doubt = Doubt(since=NOW + 2 * HOUR, why="the password was refused")
+    assert folded(before).doubt == doubt and folded(before).usable
+    assert folded(before).seen(Level.PROVEN) == NOW + HOUR
+    shallow = folded([*before, seen(3, Level.PRESENT)])
+    assert shallow.doubt == doubt
+    clear = folded([*before, seen(3, Level.PRESENT), seen(4, Level.READ)])
+    assert clear.doubt is None and clear.level is Level.PROVEN
 
 
 def test_a_lock_is_never_shortened() -> None:
@@ -195,6 +220,7 @@ _ALL: tuple[CatalogEvent, ...] = (
     RunEnded(run="r1", at=NOW, end=RunEnd.NO_SPACE, reason_zh="空间不足", seconds=1.5),
     SetFound(set=replace(SET, parent="p", hold=True)),
     replace(seen(1, Level.PROVEN), immutable_until=NOW),
+    replace(seen(2, Level.READ), doubt="no repository there"),
     CopyGone(set=SET.id, location="hub", at=NOW, by="DEL-1"),
     Drilled(
         drill=DrillRecord(

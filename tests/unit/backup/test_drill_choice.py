@@ -62,6 +62,15 @@ def test_the_place_must_hold_all_of_the_chain() -> None:
     assert isinstance(torn, Lack) and "no single place" in torn.en
 
 
+def test_a_set_that_was_heard_of_late_is_not_the_newest() -> None:
+    """One that a role took comes into the catalog with its first copy, hours after it was taken."""
+    late = a_set("late", 5 * HOUR, "hub", received=NOW)
+    newest = a_set("newest", HOUR, "hub")
+    lies = a_set("lies", -DAY, "hub", received=NOW - 2 * HOUR)
+    found = source_of(Catalog(sets=(late, newest, lies)))
+    assert isinstance(found, Source) and found.backup.id == "newest"
+
+
 def test_a_damaged_copy_is_no_place() -> None:
     full = a_set("f", DAY, "host", "hub")
     bad = replace(full, copies=(replace(full.copies[0], damaged="torn"), full.copies[1]))

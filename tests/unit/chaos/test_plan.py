@@ -92,6 +92,23 @@ def test_experiments_that_run_count_as_broken() -> None:
     assert "blast radius" in _objections(wish(TILL), facts(experiments={OTHER: "chaos-3"}))
 
 
+def test_who_is_in_the_way_is_named_with_its_experiment() -> None:
+    """The first objection is all that a refusal says."""
+    two = {TILL: lab_host(groups=("group:ha-7",)), OTHER: lab_host(groups=("group:ha-7",))}
+    running = facts(hosts=two, experiments={OTHER: "chaos-3"})
+    radius, apart = planned(wish(TILL), running).objections
+    assert f"broken already: {OTHER} (chaos-3)" in radius.en and OTHER in radius.zh
+    assert apart.en == f"group:ha-7 has {OTHER} broken already by chaos-3"
+    assert OTHER in apart.zh and "chaos-3" in apart.zh
+    together = planned(wish(TILL, OTHER), facts(hosts=two, most=2)).objections[0]
+    assert together.en == f"group:ha-7 has {TILL} in the same experiment"
+
+
+def test_the_other_name_of_the_machine_is_named() -> None:
+    tag = planned(wish(), facts(hosts={TILL: HostFacts(twin=OTHER)})).objections[0]
+    assert tag.en.endswith(f": {OTHER} is the same machine") and OTHER in tag.zh
+
+
 @pytest.mark.parametrize("group", ["store:000101", "group:ha-7"])
 def test_never_two_of_a_store_or_a_failure_group(group: str) -> None:
     two = {TILL: lab_host(groups=(group,)), OTHER: lab_host(groups=(group,))}

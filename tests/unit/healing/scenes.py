@@ -36,6 +36,7 @@ SERVICE = HealAction(
     disruptive=False,
     idempotent=True,
     options={"unit": True},
+    may_become=(OperationClass.SERVICE_RESTART,),
 )
 LINK = HealAction(
     name="link",

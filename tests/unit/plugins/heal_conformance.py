@@ -20,6 +20,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.heal.action import
     HEALTHY,
     NEEDED,
     Action,
+    Diagnosis,
 )
 from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_meta import (
     HealProblem,
@@ -147,6 +148,9 @@ def _cases(meta: dict[str, Any], logic: ModuleType) -> Iterator[str]:
     action: Action = logic.ACTION
     for case in meta["cases"]:
         yield from (f"case {case['name']!r}: {one}" for one in _case(action, case))
+        operation = _planned(action, case).plan.get("operation", meta["operation"])
+        if operation not in (meta["operation"], *meta["may_become"]):
+            yield f"case {case['name']!r}: may_become lacks {operation}"
     seen = {case["state"] for case in meta["cases"]}
     can = {NEEDED, HEALTHY} | ({ESCALATE} if hasattr(logic, "ESCALATE") else set())
     if not hasattr(logic, "NEEDED"):
@@ -155,13 +159,17 @@ def _cases(meta: dict[str, Any], logic: ModuleType) -> Iterator[str]:
         yield f"there is no case that is {state}"
 
 
-def _case(action: Action, case: dict[str, Any]) -> Iterator[str]:
-    # Options that a case leaves out have their defaults, as on a host.
+def _planned(action: Action, case: dict[str, Any]) -> Diagnosis:
+    """The judgement of a case. Options that it leaves out have their defaults, as on a host."""
     defaults = {
         name: spec.get("default")
         for name, spec in import_module(type(action).__module__).OPTIONS.items()
     }
-    found = action.diagnose(case["facts"], {**defaults, **case["options"]})
+    return action.diagnose(case["facts"], {**defaults, **case["options"]})
+
+
+def _case(action: Action, case: dict[str, Any]) -> Iterator[str]:
+    found = _planned(action, case)
     if found.state != case["state"]:
         yield f"{found.state} instead of {case['state']}: {found.reason}"
     if case.get("reason", "") not in found.reason:

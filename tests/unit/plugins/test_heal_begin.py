@@ -48,6 +48,16 @@ def test_text_of_an_alert_is_never_a_template() -> None:
     assert (found["unit"], found["allowed"]) == ("{{ 7 }}.service", ["{{ 7 }}"])
 
 
+def test_what_is_closed_is_told_per_host() -> None:
+    """As data, and nothing where a person runs the playbook."""
+    why = {"service-restart": {"en": "a {{ 7 }} campaign", "zh": "促销"}}
+    given = {"heal_closed": {"pos01": why}}
+    assert begun(inventory_hostname="pos01", **given)["heal_closed"] == why
+    assert begun(inventory_hostname="pos02", **given)["heal_closed"] == {}
+    assert begun(inventory_hostname="pos01")["heal_closed"] == {}
+    assert begun()["heal_operations"] == ["service-recovery", "service-restart"]
+
+
 def test_ids_differ_where_nobody_gives_one() -> None:
     assert begun(heal_change="GMBG-1")["heal_run"].startswith("GMBG-1-service-2")
     assert begun(heal_run="GMBG-1-7")["heal_run"] == "GMBG-1-7"

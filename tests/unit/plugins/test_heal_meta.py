@@ -52,6 +52,8 @@ def test_the_words_are_those_of_windows_and_of_actions() -> None:
     ("change", "said"),
     [
         ({"operation": "sale"}, "operation: 'sale' is none of"),
+        ({"may_become": "patch"}, "may_become: a list of operation classes is meant"),
+        ({"may_become": ["patch", "sale"]}, "may_become: 'sale' is none of"),
         ({"risk": "none"}, "risk: 'none' is none of"),
         ({"verify": "both"}, "verify: 'both' is none of"),
         ({"undo": "yes"}, "undo: 'yes' is none of"),

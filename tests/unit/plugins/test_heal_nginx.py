@@ -63,6 +63,38 @@ def test_what_is_reached_over_udp_is_not_asked_by_a_connection() -> None:
     assert [one["address"] for one in servers_in(dump)] == ["10.0.0.5:80", "10.0.0.9:53"]
 
 
+_DIRECT = """# configuration file /etc/nginx/nginx.conf:
+http { upstream Shop { server 10.0.0.7:80; }
+  server { listen 80; location / { proxy_pass http://shop; }
+    location /pos/ { proxy_pass http://127.0.0.1:8081/; limit_except GET { deny all; } }
+    location /till { if ($arg_x) { proxy_pass http://127.0.0.1:8081; } }
+    location /all { proxy_pass http://127.0.0.1:8082$request_uri; }
+    location /old { proxy_pass HTTP://pos.example.com/x?y=1; }
+    location /six { proxy_pass http://[2001:db8::1]; }
+    location /pay { proxy_pass https://10.0.0.9/; }
+    location /file { proxy_pass http://unix:/run/pos.sock:/uri/; }
+    location /any { proxy_pass http://$wanted:8083/; }
+    location /some { proxy_pass http://127.0.0.1:$port/; }
+    location /none { fastcgi_pass 127.0.0.1:9000; } } }
+stream { upstream printer { server 10.0.0.9:9100; }
+  server { listen 1; proxy_pass printer; } server { listen 2; proxy_pass 10.0.0.9:9101; }
+  server { listen 3 udp; proxy_pass 10.0.0.9:514; } server { listen 4; proxy_pass $name; } }
+"""
+
+
+def test_a_server_that_a_proxy_pass_names_itself_is_one_too() -> None:
+    """Whatever it is called by: only a variable is known to nobody before a request."""
+    found = [one for one in servers_in(_DIRECT) if one["direct"]]
+    assert [one["address"] for one in found] == [
+        "127.0.0.1:8081", "127.0.0.1:8082", "pos.example.com:80", "[2001:db8::1]:80",
+        "10.0.0.9:443", "unix:/run/pos.sock", "10.0.0.9:9101",
+    ]  # fmt: skip
+    assert [one["address"] for one in found if one["tls"]] == ["10.0.0.9:443"]
+    assert all(one["upstream"] == one["address"] for one in found)
+    declared = [one["address"] for one in servers_in(_DIRECT) if not one["direct"]]
+    assert declared == ["10.0.0.7:80", "10.0.0.9:9100"]
+
+
 @pytest.mark.parametrize("address", ["10.0.0.7:8080", "10.0.0.8:8080"])
 def test_what_is_taken_out_is_put_back_sign_by_sign(address: str) -> None:
     out = taken_out(FILE, address)
@@ -164,6 +196,20 @@ def test_a_slow_backend_is_not_restarted_in_the_middle_of_a_sale(tmp_path: Path)
     # A sale has begun since: it is asked again right before.
     sale.touch()
     with pytest.raises(HealError, match="it may be in use"):
+        ACTION.act(bench.host, found, asked)
+    assert bench.done() == []
+
+
+@pytest.mark.slow
+def test_one_that_runs_by_now_is_no_longer_what_was_allowed(tmp_path: Path) -> None:
+    """To start what is down is allowed at any hour; to restart what is up was never asked."""
+    bench = HealBench(tmp_path)
+    bench.unit(POS, **FAILED)
+    asked = _options(busy_checks={"pos": ["true"]})
+    found = _plan(bench, asked)
+    assert found.plan["operation"] == "service-recovery"
+    bench.unit(POS)
+    with pytest.raises(HealError, match=r"pos\.service runs"):
         ACTION.act(bench.host, found, asked)
     assert bench.done() == []
 

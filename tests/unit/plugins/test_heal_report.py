@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.storewarden.ops.plugins.plugin_utils.heal_report import (
     broken,
     clock_problem,
+    closed_to,
     diagnosis_problems,
     finding_problems,
     own_report,
@@ -106,6 +107,23 @@ def test_a_host_whose_clock_is_wrong_judges_no_ages(
     if found is not None and words is not None:
         assert words in found["en"]
         assert "秒" in found["zh"]
+
+
+def test_work_that_windows_were_not_asked_about_is_not_done() -> None:
+    known = ["service-recovery", "service-restart"]
+    for plan, wrong in (({}, 0), ({"operation": "service-restart"}, 0), ({"operation": "x"}, 1)):
+        said = {"diagnosis": {**DIAGNOSIS, "plan": plan}}
+        found = diagnosis_problems(said, known)
+        assert len(found) == wrong
+        assert all("'x' is neither operation nor may_become" in one for one in found)
+
+
+def test_work_that_is_closed_now_says_why() -> None:
+    closed = {"service-restart": {"en": "a campaign", "zh": "促销"}}
+    assert closed_to({"operation": "service-restart"}, closed) == {"en": "a campaign", "zh": "促销"}
+    for plan in ({}, {"operation": "service-recovery"}):
+        assert closed_to(plan, closed) is None
+    assert closed_to({"operation": "service-restart"}, {}) is None
 
 
 def test_the_actions_that_judge_ages_say_so() -> None:

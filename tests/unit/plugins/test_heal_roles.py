@@ -68,6 +68,10 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda role: _meta(role, lambda data: data["cases"][0].update(plan={"unit": "x"})),
         "plan.unit is 'pos.service'",
     ),
+    "work that windows are not asked about": (
+        lambda role: _meta(role, lambda data: data.pop("may_become")),
+        "may_become lacks service-restart",
+    ),
     "no case for escalate": (
         lambda role: _meta(role, _without("escalate")),
         "there is no case that is escalate",

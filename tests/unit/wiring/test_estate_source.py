@@ -19,7 +19,7 @@ from storewarden.ports.runner import FrozenInventory
 from storewarden.testing.inventory import FixedInventory
 from storewarden.testing.ledger import ManualClock
 from storewarden.wiring import Site
-from storewarden.wiring.rollout_parts import EstateSource
+from storewarden.wiring.estate_source import EstateSource
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -57,6 +57,7 @@ def _described(raw: Raw) -> DescribedAction:
         ),
         verify=VerifyBy(str(raw["verify"])),
         options={name: bool(each.get("required")) for name, each in options.items()},
+        may_become=tuple(map(OperationClass, cast("Sequence[str]", raw["may_become"]))),
     )
     texts = _mapping(raw["summary"])
     return DescribedAction(

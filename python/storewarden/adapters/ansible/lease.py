@@ -172,10 +172,10 @@ def _leave_terminal(output: Path) -> None:
     os.close(null)
 
 
-def taken(run: RunDir, command: Sequence[str]) -> list[str]:
-    """Lease what can be leased and leave the terminal; the play's command, limited to that.
+def taken(run: RunDir) -> list[str] | None:
+    """Lease what can be leased and leave the terminal; options that limit the play to that.
 
-    No command: no host was free. This process must become the play, or end.
+    None: no host was free. This process must become the play, or end.
     """
     _leave_terminal(run.output)
     request = run.request()
@@ -184,20 +184,21 @@ def taken(run: RunDir, command: Sequence[str]) -> list[str]:
         leases.take(host)
     write_json(run.lease_file, {"free": leases.free, "busy": leases.busy})
     if not leases.free:
-        return []
-    limited = list(command)
+        return None
+    limited: list[str] = []
     if leases.busy:
         Path(LIMIT_FILE).write_text("\n".join(leases.free), encoding="utf-8")
-        limited += ["--limit", f"@{LIMIT_FILE}"]
+        limited = ["--limit", f"@{LIMIT_FILE}"]
     write_json(run.play_file, {"pid": os.getpid(), "started": start_ticks(os.getpid())})
     return limited
 
 
 def main(argv: Sequence[str]) -> int:
     """``lease RUN_DIR ansible-playbook ARGS...``: returns only when there is nothing to run."""
-    command = taken(RunDir(Path(argv[0])), argv[1:])
-    if not command:
+    limit = taken(RunDir(Path(argv[0])))
+    if limit is None:
         return NOTHING_FREE
+    command = [*argv[1:], *limit]
     try:
         os.execvp(command[0], command)  # noqa: S606 - the play takes over this process
     except OSError as error:

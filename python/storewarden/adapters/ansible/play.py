@@ -81,9 +81,13 @@ def _arguments(run: RunDir, request: Request) -> list[str]:
     return ["-e", f"@{run.variables.name}", *given, *(["--check"] if request.check_mode else [])]
 
 
-def configured(run: RunDir, request: Request) -> RunnerConfig:
-    """Command, environment and working directory of the play; its scratch directory is made."""
+def make_scratch(request: Request) -> None:
+    """The play's TMPDIR, before anything of it begins. Raises OSError when it is there."""
     scratch_dir(request.run_id).mkdir(mode=0o700)
+
+
+def configured(run: RunDir, request: Request) -> RunnerConfig:
+    """Command, environment and working directory of the play."""
     # Without this file ansible-runner silently drops its settings (measured).
     (run.work / "env").mkdir(mode=0o700)
     settings = {"pexpect_timeout": _PEXPECT_TIMEOUT, "suppress_ansible_output": True}
@@ -131,6 +135,7 @@ class Play(threading.Thread):
     def run(self) -> None:
         """Executes the play; never raises."""
         try:
+            make_scratch(self._request)
             config = configured(self._run, self._request)
             config.command = [*_wrapper(self._run), *config.command]
             runner = Runner(config, event_handler=lambda _event: False)

@@ -31,6 +31,9 @@ _PROGRAM = (
     "ansible.cli.playbook",
     "ansible.executor.playbook_executor",
     "ansible.executor.task_queue_manager",
+    "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
+    "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
+    "ansible.playbook.handler_task_include",
     "multiprocessing.popen_fork",
     "multiprocessing.synchronize",
 )
@@ -75,8 +78,9 @@ def load() -> None:
         os.environ["ANSIBLE_LOCAL_TEMP"] = scratch  # nothing will be put there
         for name in _PROGRAM:
             import_module(name)
-    atexit.unregister(_module("ansible.utils.path").cleanup_tmp_file)
-    _find_plugins()
+        atexit.unregister(_module("ansible.utils.path").cleanup_tmp_file)
+        _find_plugins()
+        _try_out(scratch)
 
 
 def _find_plugins() -> None:
@@ -97,6 +101,14 @@ def _find_plugins() -> None:
     for kind in _ALL:
         list(getattr(loader, kind).all(class_only=True))
     _find_ours(loader)
+
+
+def _try_out(scratch: str) -> None:
+    """What is worked out when it is first needed is needed by each play: options, templates."""
+    reached({"inventory_hostname": "nobody", "ansible_control_path_dir": scratch})
+    template = _module("ansible.template")
+    words = template.trust_as_template("{{ nothing | default({}) }}")
+    template.Templar(variables={"nothing": None}).template(words)
 
 
 def _find_ours(loader: Any) -> None:

@@ -37,7 +37,7 @@ _JOB = b"STOREWARDEN_JOB="  # plugins/module_utils/payload/jobs.py
 _PASSWORD_MEMORY = b"_ANSIBLE_SSH_ASKPASS_SHM="
 _MEMORY_NAME = re.compile(rb"/?(psm_[0-9a-f]+)")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel has it; nothing is made there
-_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 TERM_GRACE = 10.0  # seconds the play's own group gets to end (reference: platforms 1.2)
 SWEEP_GRACE = 2.0  # seconds what is left gets between TERM and KILL
@@ -55,9 +55,18 @@ def _environ(pid: int) -> tuple[bytes, ...]:
 
 def adopt_orphans() -> None:
     """Become the parent of every process below this one that loses its own."""
+    _prctl(_SET_CHILD_SUBREAPER, 1, "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def die_with_parent(number: int) -> None:
+    """Get the signal ``number`` when the parent ends, even while stopped; 0: no more."""
+    _prctl(_SET_PDEATHSIG, number, "prctl(PR_SET_PDEATHSIG)")
+
+
+def _prctl(option: int, value: int, name: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), name)
 
 
 @dataclass(frozen=True, slots=True)

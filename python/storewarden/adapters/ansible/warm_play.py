@@ -4,11 +4,13 @@
 ansible-runner still makes the command; what it would do then is done here, step by step the same:
 a terminal of its own that nobody uses, SIGHUP and SIGINT ignored, a bare environment, the working
 directory, the leases (``lease``), no descriptor but its own. Only then does it become
-ansible-playbook, which is in its memory already.
+ansible-playbook, which is in its memory already. The command comes through a pipe: the play leases
+its hosts, and begins to connect them, while its supervisor is still making it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -17,27 +19,18 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import cast
 
 from storewarden.adapters.ansible import collection, lease, preloaded, shown
 from storewarden.adapters.ansible.ahead import Masters
 from storewarden.adapters.ansible.module_zips import ModuleZips
-from storewarden.adapters.ansible.play import configured
+from storewarden.adapters.ansible.play import configured, make_scratch, play_environment
 from storewarden.adapters.ansible.rundir import ZIPS, Request, RunDir, read_json
 
 _BROKEN = 250  # ansible-playbook's own status for a fault of its own
 _TERMINAL = frozenset({0, 1, 2})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recipe:
-    """What ansible-runner worked out for the play."""
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    directory: str
 
 
 class WarmPlay:
@@ -57,15 +50,16 @@ class WarmPlay:
         self._ended = True  # not begun is over as well
 
     def start(self) -> None:
-        """Fork it; what cannot be prepared or forked is told as ``trouble``."""
+        """Fork it; what cannot be prepared or forked is told as ``trouble``.
+
+        It leases its hosts and connects them while its command is made here.
+        """
         try:
-            config = configured(self._run, self._request)
-        except Exception as error:  # noqa: BLE001 - handed to the supervisor, which reports it
+            make_scratch(self._request)
+            waiting, telling = os.pipe()
+        except OSError as error:  # handed to the supervisor, which reports it
             self.trouble = error
             return
-        recipe = _Recipe(
-            command=tuple(config.command), environment=config.env, directory=config.cwd
-        )
         sys.stdout.flush()
         sys.stderr.flush()
         # A TERM for the child must not be taken for one for its supervisor, whose handler it has.
@@ -74,14 +68,27 @@ class WarmPlay:
         try:
             self._pid, _terminal = pty.fork()
         except OSError as error:  # no memory, or more processes than there may be
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            self.trouble = error
+        if self.trouble is None and self._pid == 0:
+            os.close(telling)
+            raise SystemExit(self._become(waiting))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        os.close(waiting)
+        if self.trouble is None:
+            self._handle = os.pidfd_open(self._pid)
+            self._ended = False
+            self._tell(telling)
+        os.close(telling)
+
+    def _tell(self, telling: int) -> None:
+        """The play's command; one that hears none ends."""
+        try:
+            command = json.dumps(configured(self._run, self._request).command).encode()
+        except Exception as error:  # noqa: BLE001 - handed to the supervisor, which reports it
             self.trouble = error
             return
-        if self._pid == 0:
-            raise SystemExit(self._become(recipe))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        self._handle = os.pidfd_open(self._pid)
-        self._ended = False
+        with suppress(BrokenPipeError):  # nothing was free: it has ended
+            os.write(telling, command)  # a pipe takes 64 KiB, and paths are what is in it
 
     def is_alive(self) -> bool:
         """Whether it still runs."""
@@ -99,49 +106,62 @@ class WarmPlay:
         _pid, status = os.waitpid(self._pid, 0)
         os.close(self._handle)
         self._ended = True
-        if os.WIFEXITED(status):  # else a signal ended it: no status, as with ansible-runner
+        # No status, as with ansible-runner, of a play that a signal ended, or that never was one.
+        if os.WIFEXITED(status) and self.trouble is None:
             self.rc = os.WEXITSTATUS(status)
 
-    def _become(self, recipe: _Recipe) -> int:
+    def _become(self, waiting: int) -> int:
         """In the child, which must never get back into the supervisor's work."""
         try:
-            return self._played(recipe)
+            return self._played(waiting)
         except Exception:  # noqa: BLE001 - the last line of defence of a process of its own
             traceback.print_exc()
             return _BROKEN
 
-    def _played(self, recipe: _Recipe) -> int:
+    def _played(self, waiting: int) -> int:
         shown.mark(self._request.run_id)  # first: from here on it can be found
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        own = play_environment(self._run, self._request)
         os.environ.clear()
-        os.environ.update(recipe.environment)
-        os.chdir(recipe.directory)
+        os.environ.update(own)
+        os.chdir(self._run.work)
         tempfile.tempdir = None  # TMPDIR is another one now
-        _close_all_but(self._kept | _TERMINAL)
-        command = lease.taken(self._run, recipe.command)
-        if not command:
+        _close_all_but(self._kept | _TERMINAL | {waiting})
+        limit = lease.taken(self._run)
+        if limit is None:
             return lease.NOTHING_FREE
-        shown.call([sys.executable, *command])
-        sys.argv = list(command)
         preloaded.renew()
-        return self._with_what_was_kept(command)
-
-    def _with_what_was_kept(self, command: Sequence[str]) -> int:
-        """Modules from earlier plays, and connections that are opened meanwhile."""
-        began, masters = time.time_ns(), Masters()
-        if masters.begin(self._run, _leased(self._run), preloaded.reached):
-            preloaded.before_ssh(masters.settle)
-        builder = preloaded.builder(collection.search_root())
-        zips = ModuleZips(self._run.state / ZIPS, builder) if builder else None
+        masters = Masters()
         try:
-            if zips:
-                zips.lay()
-            return preloaded.play(command)
+            if masters.begin(self._run, _leased(self._run), preloaded.reached):
+                preloaded.before_ssh(masters.settle)
+            command = _told(waiting)
+            return self._with_what_was_kept([*command, *limit]) if command else _BROKEN
         finally:
             masters.end()
+
+    def _with_what_was_kept(self, command: Sequence[str]) -> int:
+        """With modules from earlier plays."""
+        shown.call([sys.executable, *command])
+        sys.argv = list(command)
+        began = time.time_ns()
+        builder = preloaded.builder(collection.search_root())
+        zips = ModuleZips(self._run.state / ZIPS, builder) if builder else None
+        if zips:
+            zips.lay()
+        try:
+            return preloaded.play(command)
+        finally:
             if zips:
                 zips.keep(began)
+
+
+def _told(waiting: int) -> list[str]:
+    """The play's command from its supervisor; nothing when that could not make one, or is gone."""
+    with open(waiting, encoding="utf-8") as stream:
+        text = stream.read()
+    return list(json.loads(text)) if text else []
 
 
 def _leased(run: RunDir) -> frozenset[str]:

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The warm process: everything a run has to load is loaded, and nothing has begun.
 
-It waits for the controller at the other end of a socket, and forks one child per run. The child
-becomes what a cold start makes: the run's supervisor (``supervisor``) in a session of its own, with
-the run's lock and log and nothing else of ours, and that forks the play. So two seconds of reading
-Python files are left out and nothing else: no connection, no variable, no secret and no state of
-Ansible is shared, because this process never runs a play.
+It waits for the controller at the other end of a socket, and forks one child per run: ahead, so
+that a run finds one that waits for it. The child becomes what a cold start makes: the run's
+supervisor (``supervisor``) in a session of its own, with the run's lock and log and nothing else of
+ours, and that forks the play. So two seconds of reading Python files are left out and nothing else:
+no connection, no variable, no secret and no state of Ansible is shared, because this process never
+runs a play.
 
 A start happens once or not at all. The child first says that it is there; only when the controller
 answers does it begin. A controller that heard nothing starts the run the cold way, and the child,
 which hears nothing either, ends.
 
-What was loaded may have changed on disk since. Before each fork every file that it came from is
-looked at; after a change this process ends, and the run starts cold. The same happens when one of
-them changed while everything was being loaded: what is in memory may be half old and half new.
+What was loaded may have changed on disk since. Before each run is handed to its child every file
+that it came from is looked at; after a change this process ends, and the run starts cold. The same
+happens when one of them changed while everything was being loaded: what is in memory may be half
+old and half new.
 
 It ends with its controller: the socket closes, whatever the controller died of. Its children are
-processes of their own by then.
+processes of their own by then, and the one that waits for a run ends with it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -35,9 +38,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from storewarden.adapters.ansible import environment, preloaded, shown, supervisor
+from storewarden.adapters.ansible import environment, preloaded, processes, shown, supervisor
 from storewarden.adapters.ansible.play import Play, places_of, shared_environment
-from storewarden.adapters.ansible.processes import MARKER
 from storewarden.adapters.ansible.rundir import Request, RunDir
 from storewarden.adapters.ansible.warm_play import WarmPlay
 
@@ -45,6 +47,7 @@ READY, GO = b"r", b"g"
 NAME = "storewarden.adapters.ansible.warm_process"
 REQUEST_LIMIT = 64 << 10  # bytes of one request; it holds a path and a bare environment
 _FILES = 3  # descriptors that come with it: lock, log, the run's own end of the talk
+_CALM = 0.5  # seconds that a run has the machine for itself before the next child is made
 
 type _Seen = Mapping[str, tuple[int, int, int]]
 
@@ -124,17 +127,45 @@ class Warm:
         self._files = files
 
     def serve(self) -> Order | None:
-        """Fork for every order; ends with the controller, or when what was loaded is stale."""
+        """Have a child ready for every order; ends with the controller, or when what was loaded is
+        stale."""
         self._control.send(READY)
         while True:
-            data, files, _flags, _sender = socket.recv_fds(self._control, REQUEST_LIMIT, _FILES)
-            if len(files) != _FILES or self._files.changed():
-                return None  # the controller's end, or stale: both ends of the talk close with us
+            select.select([self._control], [], [], _CALM)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             if os.fork() == 0:
                 self._control.close()
-                return _order(data, files)
-            for handle in files:
-                os.close(handle)
+                ours.close()
+                return _handed(theirs)
+            theirs.close()
+            if not self._handed_on(ours):
+                return None
+
+    def _handed_on(self, child: socket.socket) -> bool:
+        """Give the next order to the child that waits; no more orders when there is none."""
+        with child:
+            data, files, _flags, _sender = socket.recv_fds(self._control, REQUEST_LIMIT, _FILES)
+            if len(files) != _FILES or self._files.changed():
+                return False  # the controller's end, or stale: all ends of the talk close with us
+            try:
+                socket.send_fds(child, [data], files)
+            except OSError:  # it died while it waited
+                return False
+        for handle in files:
+            os.close(handle)
+        return True
+
+
+def _handed(link: socket.socket) -> Order | None:
+    """In the child: what it is to become, None when the warm process has ended before.
+
+    A child that hangs must not keep the lock of a run that it never took.
+    """
+    processes.die_with_parent(signal.SIGKILL)
+    with link:
+        data, files, _flags, _sender = socket.recv_fds(link, REQUEST_LIMIT, _FILES)
+    processes.die_with_parent(0)
+    return _order(data, files) if len(files) == _FILES else None
 
 
 def _order(data: bytes, files: list[int]) -> Order:
@@ -203,7 +234,7 @@ def _settings(control: socket.socket) -> dict[str, str]:
     """What the plays of the site share, as a supervisor works it out; the first word we hear."""
     given = json.loads(control.recv(REQUEST_LIMIT))
     places = environment.PlayPlaces(**{**given, "collections": tuple(given["collections"])})
-    del os.environ[MARKER]  # it did its work: it is where others see it
+    del os.environ[processes.MARKER]  # it did its work: it is where others see it
     return shared_environment(places)
 
 

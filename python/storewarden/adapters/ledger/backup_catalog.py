@@ -75,6 +75,16 @@ class SqlBackups:
         with self._transactions.reading() as connection:
             return backup_queries.catalogs(connection, self._clock.now(), targets, since)
 
+    def changed(self, since: int | None) -> tuple[int, frozenset[Target]]:
+        """The number of the newest entry, and the targets that entries after ``since`` tell of."""
+        with self._transactions.reading() as connection:
+            return backup_queries.changed(connection, since)
+
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that sets are known of which are not gone, by name."""
+        with self._transactions.reading() as connection:
+            return backup_queries.hosts(connection)
+
     def open_runs(self) -> tuple[Run, ...]:
         """Runs that have begun and not ended, oldest first."""
         with self._transactions.reading() as connection:

@@ -16,6 +16,7 @@ from storewarden.adapters.ledger.tables import (
     BACKUP_DRILL,
     BACKUP_RUN,
     BACKUP_SET,
+    JOURNAL,
 )
 from storewarden.domain.backup.catalog import (
     BackupSet,
@@ -32,6 +33,7 @@ DRILLS = timedelta(days=731)
 """How far back drills are told: the longest time between two of them is a year."""
 
 _AT_ONCE = 500
+_BUSY = '"end":"busy"'  # rows are canonical JSON: within a text the marks would be escaped
 
 
 def records(
@@ -77,6 +79,32 @@ def catalogs(
     for start in range(0, len(targets), _AT_ONCE):
         found |= _catalogs(connection, now, targets[start : start + _AT_ONCE], since)
     return found
+
+
+def changed(connection: Connection, since: int | None) -> tuple[int, frozenset[Target]]:
+    """The number of the newest entry, and the targets that entries after ``since`` tell of."""
+    newest = int(connection.execute(select(func.max(JOURNAL.c.sequence))).scalar() or 0)
+    if since is None or newest <= since:
+        return newest, frozenset()
+    later = (JOURNAL.c.sequence > since, JOURNAL.c.sequence <= newest)
+    chosen = select(JOURNAL.c.run).where(*later, JOURNAL.c.kind.startswith(backup_rows.KINDS))
+    subjects = list(connection.execute(chosen.distinct()).scalars())
+    return newest, frozenset(
+        Target(host=row.host, policy=row.policy)
+        for start in range(0, len(subjects), _AT_ONCE)
+        for table in (BACKUP_RUN, BACKUP_SET, BACKUP_DRILL)
+        for row in connection.execute(
+            select(table.c.host, table.c.policy).where(
+                table.c.id.in_(subjects[start : start + _AT_ONCE])
+            )
+        )
+    )
+
+
+def hosts(connection: Connection) -> tuple[str, ...]:
+    """Hosts that sets are known of which are not gone, by name."""
+    chosen = select(BACKUP_SET.c.host).where(BACKUP_SET.c.gone == 0).distinct()
+    return tuple(sorted(connection.execute(chosen).scalars()))
 
 
 def open_runs(connection: Connection) -> tuple[Run, ...]:
@@ -184,9 +212,11 @@ def _by_id(
 
 
 def _last_runs(connection: Connection, targets: Sequence[Target] | None) -> list[Run]:
-    """Those that are open, and the last that ended of each verb, kind and place."""
+    """Those that are open, and the last that ended of each verb, kind and place; beside one that
+    was busy, which did nothing, also the last that did something."""
     table = BACKUP_RUN.c
-    groups = (table.host, table.policy, table.verb, table.kind, table.location)
+    busy = table.body.contains(_BUSY, autoescape=True)
+    groups = (table.host, table.policy, table.verb, table.kind, table.location, busy)
     order = (table.ended.desc(), table.opening.desc())
     place = func.row_number().over(partition_by=(*groups, table.ended == ""), order_by=order)
     ranked = _mine(

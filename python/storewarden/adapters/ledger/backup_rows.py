@@ -19,6 +19,7 @@ from storewarden.domain.backup.catalog import (
     BackupSet,
     Copy,
     DeletionRequest,
+    Doubt,
     DrillRecord,
     Run,
     Target,
@@ -135,6 +136,7 @@ def _copy(data: Mapping[str, Any]) -> Copy:
         deleted=_moment(data, "deleted"),
         looks={deep: _at(at) for deep, at in data.get("looks", {}).items()},
         void=_moment(data, "void"),
+        doubts={deep: _doubt(each) for deep, each in data.get("doubts", {}).items()},
     )
 
 
@@ -152,6 +154,10 @@ def _set(data: Mapping[str, Any], copies: tuple[Copy, ...]) -> BackupSet:
         hold=data["hold"],
         expired=_moment(data, "expired"),
     )
+
+
+def _doubt(data: Mapping[str, Any]) -> Doubt:
+    return Doubt(since=_at(data["since"]), why=data["why"])
 
 
 def _moment(data: Mapping[str, Any], name: str) -> datetime | None:

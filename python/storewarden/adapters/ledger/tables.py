@@ -362,7 +362,7 @@ BACKUP_COPY = Table(
     Column("body", Text, nullable=False),  # JSON: the whole copy
 )
 
-# Rehearsed restores.
+# Drills.
 BACKUP_DRILL = Table(
     "backup_drill",
     METADATA,

@@ -44,7 +44,7 @@ _WORDS: Mapping[str, Pair] = {
     "newest": ("Newest set", "最新备份集"),
     "level": ("Level", "验证级别"),
     "why": ("Why", "原因"),
-    "drills": ("Rehearsed restores", "恢复演练"),
+    "drills": ("Drills", "恢复演练"),
     "wanted": ("Wanted", "应演练"),
     "passed": ("Passed", "已通过"),
     "failed": ("Failed", "未通过"),

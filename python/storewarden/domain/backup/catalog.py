@@ -99,11 +99,20 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A look that failed: a password that was refused, a repository that is not there."""
+
+    since: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """One set in one place. ``level`` was seen at ``verified``; ``looks`` tells of each level (as
     text) when somebody looked that deep the last time and found it whole: a set that was proven
     long ago may have been read again yesterday. What was seen up to ``void`` counts no more: it was
-    damaged, or gone, then."""
+    damaged, or gone, then. ``doubts`` tells of each level (as text) that somebody wanted to look
+    that deep and could not, and that nobody has since."""
 
     set: str
     location: str
@@ -115,6 +124,7 @@ class Copy:
     deleted: datetime | None = None
     looks: Mapping[str, datetime] = field(default_factory=dict)
     void: datetime | None = None
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     def seen(self, level: Level) -> datetime | None:
         """When somebody looked at least that deep the last time and found it whole."""
@@ -126,6 +136,12 @@ class Copy:
     def usable(self) -> bool:
         """Whether anything can be restored from it, as far as is known."""
         return not self.damaged and self.deleted is None
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why nobody can say what it is worth, the first of several; only a look that is as deep as
+        the one that failed, or deeper, makes an end of it."""
+        return min(self.doubts.values(), key=lambda each: each.since, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,8 +265,9 @@ def _only(backup: BackupSet, places: Collection[str]) -> BackupSet:
 
 
 def level_of(backup: BackupSet) -> Level:
-    """The best level of a usable copy."""
-    return max((each.level for each in backup.copies if each.usable), default=Level.CLAIMED)
+    """The best level of a usable copy; of one that is in doubt nobody knows any."""
+    there = (each for each in backup.copies if each.usable and not each.doubts)
+    return max((each.level for each in there), default=Level.CLAIMED)
 
 
 def chain_of(backup: BackupSet, sets: Mapping[str, BackupSet]) -> Chain:

@@ -49,7 +49,8 @@ class SetFound:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopySeen:
     """Somebody looked at a copy, or made it. A level is never taken down by a look that was not as
-    deep; ``damaged`` is, and stays until a look of level READ or deeper finds it whole."""
+    deep; ``damaged`` is, and stays until a look of level READ or deeper finds it whole. With
+    ``doubt`` somebody wanted to look as deep as ``level`` and could not, which says why."""
 
     set: str
     location: str
@@ -57,6 +58,7 @@ class CopySeen:
     level: Level
     damaged: str = ""
     immutable_until: datetime | None = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

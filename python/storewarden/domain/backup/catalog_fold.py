@@ -16,6 +16,7 @@ from storewarden.domain.backup.catalog import (
     Copy,
     DeletionRequest,
     DeletionState,
+    Doubt,
     DrillRecord,
     Run,
 )
@@ -104,6 +105,8 @@ def _copy(before: Copy | None, event: e.CopySeen | e.CopyGone) -> Copy | None:
     )
     if there.void is not None and event.at <= there.void:
         return there
+    if event.doubt:
+        return _doubted(there, event)
     return _harmed(there, event) if event.damaged else _whole(there, event)
 
 
@@ -129,15 +132,38 @@ def _whole(before: Copy, event: e.CopySeen) -> Copy:
     return _seen(replace(before, looks=looks, damaged=damaged, deleted=None))
 
 
+def _doubted(before: Copy, event: e.CopySeen) -> Copy:
+    """What was seen stays known: a look that succeeds makes an end of the doubt, not of that."""
+    key, doubt = str(event.level.value), Doubt(since=event.at, why=event.doubt)
+    if key in before.doubts and before.doubts[key].since >= event.at:
+        return before
+    return _settled(replace(before, doubts={**before.doubts, key: doubt}))
+
+
+def _settled(copy: Copy) -> Copy:
+    """Without the doubts that a later look has settled."""
+    if not copy.doubts:
+        return copy
+    looks = {deep: copy.seen(Level(int(deep))) for deep in copy.doubts}
+    left = {
+        deep: doubt
+        for deep, doubt in copy.doubts.items()
+        if (seen := looks[deep]) is None or seen < doubt.since
+    }
+    return replace(copy, doubts=left)
+
+
 def _since(copy: Copy, void: datetime) -> Copy:
-    """Without what was seen up to a moment."""
+    """Without what was seen, or could not be seen, up to a moment."""
     looks = {deep: at for deep, at in copy.looks.items() if at > void}
-    return _seen(replace(copy, looks=looks, void=void))
+    doubts = {deep: each for deep, each in copy.doubts.items() if each.since > void}
+    return _seen(replace(copy, looks=looks, void=void, doubts=doubts))
 
 
 def _seen(copy: Copy) -> Copy:
     deepest = max(map(int, copy.looks), default=0)
-    return replace(copy, level=Level(deepest), verified=copy.looks.get(str(deepest)))
+    level, verified = Level(deepest), copy.looks.get(str(deepest))
+    return _settled(replace(copy, level=level, verified=verified))
 
 
 def _with(before: BackupSet, copies: dict[str, Copy]) -> BackupSet:

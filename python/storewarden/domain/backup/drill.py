@@ -31,7 +31,7 @@ _KIB = 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A set that can be restored, and the places that hold its whole chain, whose turn it is
-    first."""
+    first; those in doubt come last."""
 
     backup: BackupSet
     chain: Chain
@@ -138,11 +138,16 @@ def _reaching(sets: Mapping[str, BackupSet], at: datetime | None) -> list[Backup
     """Sets that reach a moment, the best first: the first log after it has everything before it;
     without one it is the newest set of before."""
     if at is None:  # a client that lies about the year is not the newest for ever
-        return sorted(sets.values(), key=lambda each: (each.fresh, each.taken, each.id))[::-1]
+        return sorted(sets.values(), key=_age)[::-1]
     found = sorted(sets.values(), key=lambda each: (each.taken, each.id), reverse=True)
     logs = [each for each in reversed(found) if each.kind is SetKind.LOG and each.taken >= at]
     reach = [each for each in logs if chain_of(each, sets).sets[0].taken <= at][:1]
     return [*reach, *(each for each in found if each.taken <= at)]
+
+
+def _age(backup: BackupSet) -> tuple[datetime, datetime, str]:
+    """A set that the catalog heard of late, with its copy, is not newer than those after it."""
+    return min(backup.taken, backup.received), backup.taken, backup.id
 
 
 def _from(
@@ -169,7 +174,8 @@ def _from(
             zh=f"没有任何位置保存 {backup.id} 的完整链",
         )
     last = _last(drills, lambda each: each.location)
-    turn = sorted(whole, key=lambda name: (last.get(name, _NEVER), name))
+    doubted = {c.location for s in chain.sets for c in s.copies if c.doubts}
+    turn = sorted(whole, key=lambda name: (name in doubted, last.get(name, _NEVER), name))
     return Source(backup=backup, chain=chain, places=(location,) if location else tuple(turn))
 
 

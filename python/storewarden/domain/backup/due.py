@@ -34,9 +34,9 @@ KINDS: Mapping[Method, tuple[SetKind, ...]] = {
 
 def due_of(facts: Facts, now: datetime) -> tuple[Due, ...]:
     """What is due for one target, the most pressing first; for network devices, which the
-    controller reads itself (``due_devices``), only copies of what it has read."""
+    controller reads itself (``due_devices``), copies of what it has read, and looks at those."""
     if facts.policy.method is Method.NETWORK:
-        return tuple(_copies(facts, now))
+        return (*_copies(facts, now), *looks(facts, now))
     found = [*night_sets(facts, now), *_logs(facts, now)][:1]
     found += _copies(facts, now)
     free = facts.window is None or now in facts.window

@@ -23,7 +23,8 @@ class Facts:
     """One target as it stands. ``home`` is the place of the repository on the host, ``places`` are
     the other ones; ``readers`` says who looks at a place when it is not the target's own host,
     ``local`` which of them need no line. ``slots`` are those of the nights that are under way, by
-    the night's day; ``window`` is when its own host may be kept busy, None for always. ``by`` is
+    the night's day; ``sizes`` are the bytes at each place where ``catalog`` does not have all sets
+    (``due_brief``); ``window`` is when its own host may be kept busy, None for always. ``by`` is
     who does the jobs of a target that cannot do any, "" for its own host."""
 
     target: Target
@@ -34,6 +35,7 @@ class Facts:
     readers: Mapping[str, str] = field(default_factory=dict)
     local: frozenset[str] = frozenset()
     slots: Mapping[str, Slot] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     window: Interval | None = None
     hub: str = ""
     line: str = ""
@@ -84,8 +86,13 @@ def held(
     ]
     if any(each.ended is None for each in facts.catalog.runs):
         return True  # one job at a time: the host would say "busy"
-    last = max(mine, key=lambda each: (each.ended or each.began, each.id), default=None)
-    return last is not None and _holds(last, now, again)
+    last = max(mine, key=_ended, default=None)
+    tried = max((each for each in mine if each.end is not RunEnd.BUSY), key=_ended, default=last)
+    return any(each is not None and _holds(each, now, again) for each in (last, tried))
+
+
+def _ended(run: Run) -> tuple[datetime, str]:
+    return run.ended or run.began, run.id
 
 
 def _holds(last: Run, now: datetime, again: timedelta) -> bool:

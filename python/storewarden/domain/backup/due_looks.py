@@ -15,7 +15,7 @@ from math import ceil
 from storewarden.domain.backup.catalog import BackupSet, Copy, Target, Verb, in_places
 from storewarden.domain.backup.drill import Source, source_of
 from storewarden.domain.backup.due_facts import Due, Facts, held
-from storewarden.domain.backup.policy import Drill, Level, Verify
+from storewarden.domain.backup.policy import Drill, Level, Method, Verify
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -33,8 +33,10 @@ type _There = tuple[BackupSet, Copy]
 
 
 def looks(facts: Facts, now: datetime) -> Iterable[Due]:
-    """Levels 1 and 2, one order for a place: the deeper one has the other in it."""
-    for place in (facts.home, *facts.places):
+    """Levels 1 and 2, one order for a place: the deeper one has the other in it. What was read of
+    network devices is at home where each reading compares it with the device."""
+    own = () if facts.policy.method is Method.NETWORK else (facts.home,)
+    for place in (*own, *facts.places):
         there = [
             (each, copy)
             for each in facts.catalog.sets
@@ -54,7 +56,7 @@ def parts_of(size: int, every: timedelta) -> int:
 
 def _look(facts: Facts, place: str, there: list[_There], now: datetime) -> Due | None:
     first = min(copy.made for _backup, copy in there)
-    bad = [copy for _backup, copy in there if copy.damaged]
+    bad = [copy for _backup, copy in there if copy.damaged or copy.doubts]
     found: Due | None = None
     for wanted in facts.policy.verify:
         if wanted.level > Level.READ:
@@ -73,7 +75,7 @@ def _turn(
     facts: Facts, place: str, there: list[_There], wanted: Verify, since: datetime
 ) -> tuple[int, datetime]:
     """In how many parts, and when it is due; the next part comes a day after the one before."""
-    size = sum(backup.size for backup, _copy in there)
+    size = facts.sizes.get(place) or sum(backup.size for backup, _copy in there)
     parts = parts_of(size, wanted.every) if wanted.level is Level.READ else 1
     begins = since + wanted.every * (1 - _EARLY * (1 + _drawn(facts.target, place) / _HUNDRED))
     if parts > 1:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of the orders that are due begin now: no line, hub or host is given more than it bears.
 
-A night's sets go first, because their window ends; the rest in the order in which it became due,
-so that what waits the longest is next, and nothing waits for ever.
+A night's sets go first, because their window ends; then logs and copies, looks, rehearsals, and
+deletions last: a set that lies in one place only is worth less than one that nobody has rehearsed.
+Within that what waits the longest is next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from storewarden.domain.backup.due_facts import Due
 from storewarden.domain.backup.policy import SetKind
 
 _UNLIMITED = 1 << 30
+_TURN = {Verb.TAKE: 0, Verb.COPY: 1, Verb.VERIFY: 2, Verb.DRILL: 3}
+_LATER, _LAST = 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +50,18 @@ def load_of(due: Due) -> Load:
 
 
 def chosen(due: Iterable[Due], running: Iterable[Load], caps: Caps) -> tuple[Due, ...]:
-    """Those that begin now, beside what is ``running``. O(n log n)."""
-    room = _Room(caps)
+    """Those that begin now, beside what is ``running``. O(n log n). A rehearsal does not overtake
+    what else waits for its target, even where that has no line yet."""
+    room, met = _Room(caps), set[Target]()
     for each in running:
         room.add(each)
     found = []
     for one in sorted(due, key=_pressing):
         load = load_of(one)
-        if room.has(load):
+        if room.has(load) and not (_turn(one) >= _LATER and one.target in met):
             room.add(load)
             found.append(one)
+        met.add(one.target)
     return tuple(found)
 
 
@@ -97,5 +102,11 @@ class _Room:
             self._hubs[load.hub] += load.wan
 
 
-def _pressing(due: Due) -> tuple[bool, object, str, str, str]:
-    return due.verb is not Verb.TAKE, due.since, due.target.name, due.verb.value, due.location
+def _turn(due: Due) -> int:
+    """Logs come with the copies: neither has a window that ends."""
+    log = due.verb is Verb.TAKE and due.kind is SetKind.LOG
+    return _TURN[Verb.COPY] if log else _TURN.get(due.verb, _LAST)
+
+
+def _pressing(due: Due) -> tuple[int, object, str, str, str]:
+    return _turn(due), due.since, due.target.name, due.verb.value, due.location

@@ -17,6 +17,8 @@ from storewarden.domain.backup.catalog import (
     BackupSet,
     Catalog,
     Chain,
+    Copy,
+    Doubt,
     Run,
     RunEnd,
     Target,
@@ -130,7 +132,8 @@ def _faults(
         )
     found += _failed(catalog, sets.values())
     found += _late(sets.values(), policy, now)
-    found += _unverified(sets, policy, now)
+    found += _doubted(sets.values(), _looked_at(newest, policy))
+    found += _unverified(sets, policy, _looked_at(newest, policy), now)
     found += _damaged(chain, policy) or _short(newest, policy, catalog, now)
     found += _overdue(policy, catalog, now)
     return found
@@ -191,24 +194,73 @@ def _as_good(kind: SetKind, wanted: SetKind) -> bool:
     return _STRENGTH.index(kind) <= _STRENGTH.index(wanted)
 
 
-def _unverified(sets: Mapping[str, BackupSet], policy: Policy, now: datetime) -> list[_Found]:
-    """Each level on its own time: somebody has to have looked at some set within it."""
+def _looked_at(newest: BackupSet, policy: Policy) -> set[str]:
+    """Places that somebody looks at: those of the policy, and the host's own when it has no other
+    name there. In places that a policy had once nobody does."""
+    own = {each.location for each in newest.copies if each.location == OWN_HOME}
+    return {each.location for each in policy.copies} | own
+
+
+def _doubted(sets: Iterable[BackupSet], places: set[str]) -> list[_Found]:
+    """Places at which the last look failed: what lies there may be whole, nobody knows. Neither a
+    look that begins nor one that is less deep clears it."""
+    there: dict[str, Doubt] = {}
+    for copy in (copy for each in sets for copy in each.copies):
+        if copy.doubt is not None and copy.usable and copy.location in places:
+            first = there.setdefault(copy.location, copy.doubt)
+            there[copy.location] = min(first, copy.doubt, key=lambda each: each.since)
+    return [
+        (
+            Coverage.UNVERIFIED,
+            f"copies in {place} are in doubt since {_day(doubt.since)}: {doubt.why}",
+            f"{place} 的副本自 {_day(doubt.since)} 起存疑：{doubt.why}",
+        )
+        for place, doubt in sorted(there.items())
+    ]
+
+
+def _unverified(
+    sets: Mapping[str, BackupSet], policy: Policy, places: set[str], now: datetime
+) -> list[_Found]:
+    """Each level on its own time: somebody has to have looked at some set within it. Up to
+    Level.READ each place is looked at by itself, and copies that nobody looks at say so."""
     found: list[_Found] = []
     copies = [copy for each in sets.values() for copy in each.copies if copy.usable]
     oldest = min((each.received for each in sets.values()), default=now)
     for wanted in policy.verify:
-        seen = (each.seen(wanted.level) for each in copies)
-        since = max((at for at in seen if at is not None), default=oldest)
+        since, place = _last_seen(copies, wanted.level, oldest), ""
+        if now - since <= wanted.every + _GRACE and wanted.level <= Level.READ:
+            since, place = _longest_unseen(copies, wanted.level, places, now)
         if now - since > wanted.every + _GRACE:
-            days = (now - since).days
+            days, level = (now - since).days, wanted.level.value
+            where, where_zh = (f" in {place}", f"{place} 的 ") if place else ("", "")
             found.append(
                 (
                     Coverage.UNVERIFIED,
-                    f"level {wanted.level.value} was last seen {days} days ago",
-                    f"{wanted.level.value} 级验证距今 {days} 天",
+                    f"level {level} was last seen{where} {days} days ago",
+                    f"{where_zh}{level} 级验证距今 {days} 天",
                 )
             )
     return found
+
+
+def _last_seen(copies: Iterable[Copy], level: Level, never: datetime) -> datetime:
+    seen = (each.seen(level) for each in copies)
+    return max((at for at in seen if at is not None), default=never)
+
+
+def _longest_unseen(
+    copies: Iterable[Copy], level: Level, places: set[str], now: datetime
+) -> tuple[datetime, str]:
+    there: dict[str, list[Copy]] = {}
+    for each in copies:
+        if each.location in places:
+            there.setdefault(each.location, []).append(each)
+    seen = [
+        (_last_seen(mine, level, min(each.made for each in mine)), place)
+        for place, mine in there.items()
+    ]
+    return min(seen, default=(now, ""))
 
 
 def _damaged(chain: Chain, policy: Policy) -> list[_Found]:

@@ -100,6 +100,10 @@ def _against(copy: Copy, where: Location | None, now: datetime, within: timedelt
         return "it was deleted"
     if copy.damaged:
         return f"it is damaged: {copy.damaged}"
+    return f"in doubt: {copy.doubt.why}" if copy.doubt else _unseen(copy, where, now, within)
+
+
+def _unseen(copy: Copy, where: Location | None, now: datetime, within: timedelta) -> str:
     if where is None:
         return "nobody knows this place"
     seen = copy.seen(Level.PRESENT)

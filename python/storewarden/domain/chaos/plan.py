@@ -54,7 +54,8 @@ class Wish:
 class HostFacts:
     """What is known of one host. ``groups`` are those of the capacity room, ``protected`` its
     protected groups, ``busy`` who works on it (""), ``closed`` the window's refusal, English and
-    Chinese, None when work is allowed. ``units`` and ``paths`` are what it allows."""
+    Chinese, None when work is allowed. ``units`` and ``paths`` are what it allows. ``twin`` is
+    another inventory name of the same machine, whose stricter tag counts; "" when its own does."""
 
     tag: Tag = Tag.NONE
     groups: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class HostFacts:
     closed: tuple[str, str] | None = None
     units: tuple[str, ...] = ()
     paths: tuple[str, ...] = PATHS
+    twin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,13 +177,15 @@ def _stopped(facts: Facts) -> Reason:
 
 
 def _radius(wish: Wish, facts: Facts) -> Reason:
-    others = set(facts.experiments) - set(wish.hosts)
+    others = sorted(set(facts.experiments) - set(wish.hosts))
     count = len(wish.hosts) + len(others)
+    there = ", ".join(f"{name} ({facts.experiments[name]})" for name in others)
     return Reason(
         about="blast radius",
         good=count <= facts.most,
-        en=f"{count} broken at once, at most {facts.most}",
-        zh=f"同时破坏 {count} 台，上限 {facts.most} 台",
+        en=f"{count} broken at once, at most {facts.most}"
+        + (f"; broken already: {there}" if there else ""),
+        zh=f"同时破坏 {count} 台，上限 {facts.most} 台" + (f"；已破坏：{there}" if there else ""),
     )
 
 
@@ -218,7 +222,10 @@ def _tag(host: HostFacts) -> _Answer:
             f"清单未允许对其进行破坏（{VARIABLE} 或 {GROUP} 组）",
         ),
     }
-    return ("tag", host.tag is not Tag.NONE, *said[host.tag])
+    en, zh = said[host.tag]
+    if host.twin:
+        en, zh = f"{en}: {host.twin} is the same machine", f"{zh}：{host.twin} 是同一台机器"
+    return ("tag", host.tag is not Tag.NONE, en, zh)
 
 
 def _protected(host: HostFacts) -> _Answer:
@@ -277,13 +284,23 @@ def _apart(wish: Wish, facts: Facts) -> Sequence[Reason]:
         found += [
             Reason(
                 about="apart", good=False, host=name,
-                en=f"{group} has {seen[group]} broken already",
-                zh=f"{group} 中 {seen[group]} 已被破坏",
+                en=f"{group} has {_other(facts, seen[group])}",
+                zh=f"{group} 中{_other(facts, seen[group], chinese=True)}",
             )
             for group in shared
         ]  # fmt: skip
         seen |= dict.fromkeys(_alone(facts, name), name)
     return (*found, *_budgets(wish, facts))
+
+
+def _other(facts: Facts, name: str, *, chinese: bool = False) -> str:
+    """The host that is in the way: broken already, and by whom, or named in the same wish."""
+    experiment = facts.experiments.get(name)
+    if experiment is None:
+        return f" {name} 也在本次之列" if chinese else f"{name} in the same experiment"
+    if chinese:
+        return f" {name} 已被 {experiment} 破坏"
+    return f"{name} broken already by {experiment}"
 
 
 def _alone(facts: Facts, name: str) -> Sequence[str]:

@@ -32,6 +32,9 @@ class Limits:
 class HealAction:
     """One action. ``needs`` is how long it takes on a host at most, all phases together.
 
+    ``operation`` is what it does as far as anybody knows before it has looked; ``may_become`` are
+    the classes that its diagnosis may find instead (what is up, and does not answer).
+
     ``options`` maps the names of its options to whether they must be given: by the rule, or by the
     host itself (``heal_host_options``), which only the run can tell.
     """
@@ -45,3 +48,4 @@ class HealAction:
     limits: Limits = field(default_factory=Limits)
     verify: VerifyBy = VerifyBy.ALERT
     options: Mapping[str, bool] = field(default_factory=dict)
+    may_become: tuple[OperationClass, ...] = ()

@@ -28,7 +28,7 @@ from storewarden.domain.healing.round import (
 )
 from storewarden.domain.healing.rule import Impact, Rule
 from storewarden.domain.healing.tally import Batch, Tally
-from storewarden.domain.healing.world import Standing, World
+from storewarden.domain.healing.world import World
 
 UNDECIDED = frozenset({Stage.RECEIVED, Stage.WAITING, Stage.ASKING, Stage.SUPPRESSED})
 """Stages in which an occurrence is decided about."""
@@ -80,7 +80,7 @@ def decide(
             made[occurrence.key] = decision_of_settled(found, tally)
     tally.see((*world.recent, *map(sighting, looks)))
     made |= _weighed(sorted(looks, key=_urgency), tally)
-    return Decisions(decisions=dict(sorted(made.items())), repairs=_plans(tally, world))
+    return Decisions(decisions=dict(sorted(made.items())), repairs=_plans(tally))
 
 
 def _open(occurrences: Iterable[Occurrence]) -> list[Occurrence]:
@@ -136,12 +136,12 @@ def _batch(look: Look, tally: Tally) -> Batch:
     )
 
 
-def _plans(tally: Tally, world: World) -> tuple[RepairPlan, ...]:
+def _plans(tally: Tally) -> tuple[RepairPlan, ...]:
     return tuple(
         RepairPlan(
             action=batch.bundle[0],
             rule=batch.bundle[1],
-            change=world.standings.get(batch.bundle[0], Standing()).change,
+            change=batch.bundle[3],
             hosts=tuple(batch.hosts),
             occurrences=tuple(batch.occurrences),
             options=batch.options,

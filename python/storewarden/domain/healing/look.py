@@ -61,7 +61,8 @@ class Look:
     @property
     def bundle(self) -> Bundle:
         """What other alerts must have in common with it to share its repair."""
-        return bundle_of(self.action.name, self.rule.name, self.options)
+        change = self.standing.change_for(self.host)
+        return bundle_of(self.action.name, self.rule.name, self.options, change)
 
     @property
     def device(self) -> Device:

@@ -21,14 +21,14 @@ from storewarden.domain.healing.policy import HealPolicy
 from storewarden.domain.healing.record import MOST_HOSTS, Repair, RepairState
 from storewarden.domain.healing.world import Sighting, World
 
-type Bundle = tuple[str, str, str]
-"""Action, rule, digest of the options: what one repair has in common."""
+type Bundle = tuple[str, str, str, str]
+"""Action, rule, digest of the options, standing change: what one repair has in common."""
 
 
-def bundle_of(action: str, rule: str, options: Mapping[str, object]) -> Bundle:
+def bundle_of(action: str, rule: str, options: Mapping[str, object], change: str = "") -> Bundle:
     """What decides whether two alerts can share a repair."""
     told = json.dumps(options, sort_keys=True, ensure_ascii=False, default=str)
-    return action, rule, hashlib.sha256(told.encode()).hexdigest()
+    return action, rule, hashlib.sha256(told.encode()).hexdigest(), change
 
 
 @dataclass(slots=True, kw_only=True)

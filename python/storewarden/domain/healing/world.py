@@ -55,7 +55,8 @@ class Standing:
 
     ``runs`` are its repairs that a person approved or that it made by itself, the newest ones that
     the ledger counts, and ``verified`` how many of them were verified. ``change`` is the number of
-    the standing change that covers it, else "" and ``against`` says why none does.
+    the standing change that covers it, else "" and ``against`` says why none does. ``others`` are
+    hosts that another standing change covers, and not that one: host -> its number.
     """
 
     mode: Mode = Mode.OBSERVE
@@ -63,6 +64,11 @@ class Standing:
     verified: int = 0
     change: str = ""
     against: Said | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    def change_for(self, host: str) -> str:
+        """The standing change that a repair of this host belongs to."""
+        return self.others.get(host, self.change)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from storewarden.domain.healing.action import HealAction
 from storewarden.domain.healing.look import Look, Objection, put_off
-from storewarden.domain.maintenance.grounds import NEEDS_WINDOW
+from storewarden.domain.healing.policy import HealPolicy
+from storewarden.domain.healing.world import Said
+from storewarden.domain.maintenance.grounds import NEEDS_WINDOW, OperationClass
 from storewarden.domain.maintenance.words import operation_name
 
 
@@ -28,18 +31,27 @@ def window(look: Look) -> Objection | None:
 
 def daytime(look: Look) -> Objection | None:
     """WAIT until the evening for what disturbs; a service that is down may be repaired any time."""
-    if not look.action.disruptive or look.operation not in NEEDS_WINDOW:
-        return None
-    policy = look.policy
     wall = look.now.astimezone(look.zone)
+    found = by_day(look.action, look.operation, look.policy, wall)
+    if found is None:
+        return None
+    end = datetime.combine(wall.date(), look.policy.busy_to, tzinfo=look.zone)
+    return put_off(look, "daytime", end.astimezone(look.now.tzinfo), found.en, found.zh)
+
+
+def by_day(
+    action: HealAction, operation: OperationClass, policy: HealPolicy, wall: datetime
+) -> Said | None:
+    """Why an action must not do such work now, when it is ``wall`` in the store."""
+    if not action.disruptive or operation not in NEEDS_WINDOW:
+        return None
     if not policy.busy_from <= wall.time() < policy.busy_to:
         return None
-    end = datetime.combine(wall.date(), policy.busy_to, tzinfo=look.zone)
-    span = f"{policy.busy_from:%H:%M}-{policy.busy_to:%H:%M}"
-    name = look.action.name
-    en = f"{name} disturbs, and it is {wall:%H:%M} in the store: not between {span}"
-    zh = f"{name} 会影响使用，门店当前时间 {wall:%H:%M}：{span} 期间不执行"
-    return put_off(look, "daytime", end.astimezone(look.now.tzinfo), en, zh)
+    span, name = f"{policy.busy_from:%H:%M}-{policy.busy_to:%H:%M}", action.name
+    return Said(
+        en=f"{name} disturbs, and it is {wall:%H:%M} in the store: not between {span}",
+        zh=f"{name} 会影响使用，门店当前时间 {wall:%H:%M}：{span} 期间不执行",
+    )
 
 
 def _next(look: Look, opens: datetime | None, language: str = "en") -> str:
