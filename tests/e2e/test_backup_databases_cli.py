@@ -171,9 +171,9 @@ def test_production_gets_a_set_on_a_change_and_the_way_back_works(
 
 @pytest.mark.parametrize("policy", [POSTGRESQL, MARIADB])
 def test_a_byte_that_changed_in_one_copy_is_found_and_named(shop: Databases, policy: str) -> None:
-    shop.told("backup", "copy", shop.host.name, "--to", "second")
-    shop.sh(_FLIP.format(where=_WHERE[policy]))
     name = newest(shop, policy)
+    shop.told("backup", "copy", name, "--to", "second")
+    shop.sh(_FLIP.format(where=_WHERE[policy]))
     read = shop.told("backup", "verify", name, "--at", "second", code=4)
     assert any(each["damaged"] for each in read), read
     listed = shop.told("backup", "list", "--policy", policy)
