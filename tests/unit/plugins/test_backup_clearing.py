@@ -45,7 +45,10 @@ def test_what_links_lead_to_stays(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_gone_already(tmp_path: Path) -> None:
+    beside = tmp_path / "beside"
+    beside.write_text("stays")
     cleared(str(tmp_path / "never"))
+    assert list(tmp_path.iterdir()) == [beside]
 
 
 def test_no_handle_stays_open(tmp_path: Path) -> None:
