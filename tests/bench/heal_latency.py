@@ -3,7 +3,8 @@
 
 All three listen, are warm, and get the same alert about the same lab host in turn, one alert after
 the other. Each then runs the same playbook, ``storewarden.ops.heal``, with the same settings of ssh
-(pipelining, no connection open from before). Measured is from the moment before the request is sent
+(pipelining, no connection open from before: alerts come hours apart, so what Ansible would keep
+for a minute is ended after each of them). Measured is from the moment before the request is sent
 to the first command of the play on the host: the Python that modules are run with is a script there
 which writes down the time, and lab hosts have this machine's clock. The client that sends it is
 made before, since that has to do with nobody. Our hold-down is 0, as the others have none, and so
@@ -86,6 +87,10 @@ class Contender(Protocol):
         """Whether what it began has ended."""
         ...
 
+    def disconnect(self) -> None:
+        """End the connections to the host that it has left open."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
@@ -132,6 +137,9 @@ class _Ours:
         self.place.send(alert(*self._sent, over=True))
         return True
 
+    def disconnect(self) -> None:
+        """None is left: each ends with its play."""
+
     def promote(self) -> None:
         """Mode auto has to be earned: one run with a person watching, which is all we ask for."""
         first, begun = self.tills[0], datetime.now(UTC)
@@ -151,6 +159,7 @@ class _Other:
     name: str
     port: int
     process: subprocess.Popen[bytes]
+    sockets: Path
 
     def send(self, number: int) -> None:
         body = {"alertname": "PosDown", "unit": UNIT, "number": number}
@@ -159,6 +168,15 @@ class _Other:
     def idle(self) -> bool:
         below = psutil.Process(self.process.pid).children(recursive=True)
         return not any("ansible-playbook" in " ".join(_words(each)) for each in below)
+
+    def disconnect(self) -> None:
+        for path in self.sockets.iterdir():
+            subprocess.run(
+                ["ssh", "-F", "none", "-O", "exit", "-o", f"ControlPath={path}", "host"],
+                check=True, capture_output=True,
+            )  # fmt: skip
+        if not until(lambda: not list(self.sockets.iterdir())):
+            raise RuntimeError(f"{self.name}: a connection stays open")
 
 
 def measure(lab: Lab, folder: Path, alerts: int = ALERTS) -> tuple[list[Latency], str]:
@@ -208,6 +226,7 @@ def _one(contender: Contender, number: int, host: LabHost) -> float:
     contender.send(number)
     if not until(lambda: len(_marks(host)) > known and contender.idle()):
         raise RuntimeError(f"{contender.name} did nothing about alert {number}")
+    contender.disconnect()
     return _marks(host)[known] - sent
 
 
@@ -284,7 +303,8 @@ def _rulebook(folder: Path, host: LabHost) -> Iterator[_Other]:
     file = folder / "rulebook.yml"
     file.write_text(yaml.safe_dump([rules]))
     argv = [str(programs / "ansible-rulebook"), "-r", str(file), "-i", str(_hosts(folder, host))]
-    yield from _listening("ansible-rulebook", port, argv, folder, _environment(programs))
+    environment = _environment(programs, folder / "r")
+    yield from _listening("ansible-rulebook", port, argv, folder, environment)
 
 
 @contextmanager
@@ -294,7 +314,7 @@ def _minimal(folder: Path, host: LabHost) -> Iterator[_Other]:
     options = json.dumps({"heal_action": "service", "heal_options": {"unit": UNIT}})
     play = ["ansible-playbook", "-i", str(_hosts(folder, host)), "-e", options]
     argv = [sys.executable, str(script), str(port), *play, "storewarden.ops.heal"]
-    environment = _environment(Path(sys.executable).parent)
+    environment = _environment(Path(sys.executable).parent, folder / "m")
     yield from _listening(
         "a webhook that starts `ansible-playbook`", port, argv, folder, environment
     )
@@ -305,17 +325,20 @@ def _listening(
 ) -> Iterator[_Other]:
     with (folder / f"{port}.log").open("wb") as log:
         process = subprocess.Popen(argv, env=environment, cwd=folder, stdout=log, stderr=log)
+    sockets = Path(environment["ANSIBLE_SSH_CONTROL_PATH_DIR"])
     try:
         if not until(lambda: process.poll() is not None or _answers(port)) or process.poll():
             raise RuntimeError(f"{name}: {(folder / f'{port}.log').read_text()[-2000:]}")
-        yield _Other(name, port, process)
+        yield _Other(name, port, process, sockets)
     finally:
         process.terminate()
         process.wait()
 
 
-def _environment(programs: Path) -> dict[str, str]:
-    """What a careful operator would set, the same for both."""
+def _environment(programs: Path, sockets: Path) -> dict[str, str]:
+    """What a careful operator would set, the same for both; ``sockets`` is where ssh keeps those of
+    open connections, a short path."""
+    sockets.mkdir(mode=0o700)
     return {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "",  # else ansible-playbook compiles itself each time
@@ -323,6 +346,7 @@ def _environment(programs: Path) -> dict[str, str]:
         "JAVA_HOME": java_home(),
         "ANSIBLE_COLLECTIONS_PATH": str(collection.search_root()),
         "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
     }
 

@@ -65,6 +65,7 @@ def said(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("room", "imported", "contract"), _VIOLATIONS)
 def test_a_seeded_violation_is_caught(said: str, room: str, imported: str, contract: str) -> None:
     summary, _, details = said.partition("Broken contracts")
@@ -84,6 +85,7 @@ def _sections(details: str) -> list[str]:
     return ["".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
 
 
+@pytest.mark.slow
 def test_an_undeclared_room_is_caught(house: Path) -> None:
     (house / "python/storewarden/domain/misc").mkdir()
     (house / "python/storewarden/domain/misc/__init__.py").write_text("")

@@ -17,7 +17,7 @@ from storewarden.ports.runner import (
     PlaybookRun,
     SecretFiles,
 )
-from tests.contract.runner_plays import ended, processes_marked, quick, warmed
+from tests.contract.runner_plays import ended, processes_marked, quick, until, warmed
 from tests.lab.fleet import Lab, LabHost
 
 pytestmark = pytest.mark.lab
@@ -91,6 +91,26 @@ def test_the_play_uses_the_connection_that_was_opened_ahead(
     assert "StrictHostKeyChecking=yes" in first
     assert str(lab.known_hosts) in first
     assert others  # the tasks, by the same socket
+    sockets = {word for line in (first, *others) for word in line.split() if "ControlPath=" in word}
+    assert len(sockets) == 1
+
+
+def test_an_announced_run_finds_its_host_connected(
+    lab: Lab, lab_host: LabHost, runner: PlaybookRunner, tmp_path: Path
+) -> None:
+    """Connected before it was started, by the key that is known, and once."""
+    counting = _counting(tmp_path, '#!/bin/sh\necho "$*" >> {log}\nexec ssh "$@"\n')
+    run = _run(lab, tmp_path, _one(lab, lab_host, **counting))
+    runner.announce(run)
+    until(lambda: (tmp_path / "ssh.log").exists() and _started(tmp_path), what="a connection")
+    [announced] = _started(tmp_path)
+    assert "StrictHostKeyChecking=yes" in announced
+    host = _ended(runner, run)
+    assert host.status is HostStatus.OK, host
+    first, *others = _started(tmp_path)
+    assert first == announced
+    assert others
+    assert not [line for line in others if " -N " in line]
     sockets = {word for line in (first, *others) for word in line.split() if "ControlPath=" in word}
     assert len(sockets) == 1
 

@@ -88,6 +88,12 @@ def _children(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+def _waiting(pid: int) -> list[int]:
+    """The child that waits for a run, once it has forked the run's play."""
+    until(lambda: any(_children(each) for each in _children(pid)), what="a child that waits")
+    return _children(pid)
+
+
 def _is_warm(runner: PlaybookRunner, run_id: str) -> bool:
     """Whether the run's supervisor is a child of the warm process."""
     return _parent(supervisor_of(run_id)) == runner.warm_pid
@@ -290,8 +296,7 @@ def test_without_the_child_that_waits_a_run_starts_cold(
     """Nobody but the run's own supervisor holds its lock; else it would never be over."""
     pid = doomed.warm_pid
     assert pid is not None
-    until(lambda: bool(_children(pid)), what="a child that waits")
-    [child] = _children(pid)
+    [child] = _waiting(pid)
     os.kill(child, number)
     run_id = _hold(doomed, tmp_path, "pos1")
     until(lambda: not Path(f"/proc/{child}").exists(), what="the end of the child")

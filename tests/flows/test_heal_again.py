@@ -76,6 +76,30 @@ def test_a_change_that_was_withdrawn_meanwhile_is_not_run_under(place: HealPlace
     assert _stages(place)[0] is Stage.ESCALATED
 
 
+def test_a_repair_is_announced_as_it_was_decided(place: HealPlace) -> None:
+    """Its hosts are made ready while it is asked again; those that it loses there are not run."""
+    place.hold_repairs()
+    place.send("pos-001-1", "pos-002-1")
+    place.pass_time(MINUTE + timedelta(seconds=5))
+    assert place.runner.announced == []
+    place.against["pos-001-1"] = "withdrawn"
+    place.let_repairs_go()
+    place.pass_time(timedelta(seconds=10))
+    (announced,), (run,) = place.runner.announced, place.runner.started
+    assert set(announced.inventory.hosts) == {"pos-001-1", "pos-002-1"}
+    assert (announced.owner, announced.label) == (run.owner, run.label)
+
+
+def test_what_the_kill_switch_holds_is_not_announced(place: HealPlace) -> None:
+    place.hold_repairs()
+    place.send("pos-001-1")
+    place.pass_time(MINUTE + timedelta(seconds=5))
+    place.stopped = "everything stands still"
+    place.let_repairs_go()
+    place.pass_time(timedelta(seconds=10))
+    assert (place.runner.announced, place.runner.started) == ([], [])
+
+
 def test_an_alert_that_ended_meanwhile_is_not_repaired(place: HealPlace) -> None:
     place.hold_repairs()
     place.send("pos-001-1")

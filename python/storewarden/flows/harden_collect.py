@@ -79,6 +79,9 @@ class _Draining:
         self._runner = runner
         self._stop = stop
 
+    def announce(self, run: PlaybookRun) -> None:
+        self._runner.announce(run)
+
     def start(self, run: PlaybookRun) -> str:
         """Start, unless stopped."""
         if self._stop.is_set():

@@ -124,9 +124,10 @@ def _ran(parts: RepairParts, repair: Repair, found: FoundRun | None) -> tuple[Ho
     if against:
         return all_end(repair, End.NOT_BEGUN, *against)
     there = parts.estate().inventory
-    left: dict[str, Against] = dict(parts.again(repair))
-    left |= {host: _NOT_OURS for host in repair.hosts if host not in there.hosts}
-    inventory = there.only([host for host in repair.hosts if host not in left])
+    gone = {host: _NOT_OURS for host in repair.hosts if host not in there.hosts}
+    parts.runner.announce(_request(parts, repair, there.only(_but(repair, gone)), {}))
+    left: dict[str, Against] = {**parts.again(repair), **gone}
+    inventory = there.only(_but(repair, left))
     if not inventory.hosts:
         return tuple(_not_begun(host, left[host]) for host in repair.hosts)
     closed = parts.closed(repair)
@@ -141,6 +142,10 @@ def _ran(parts: RepairParts, repair: Repair, found: FoundRun | None) -> tuple[Ho
 
 _NOT_OURS: Against = ("no longer in the inventory", "已不在清单中")
 _LEFT_OUT: Against = ("it was left out of the run", "未包含在该次运行中")
+
+
+def _but(repair: Repair, left: Collection[str]) -> list[str]:
+    return [host for host in repair.hosts if host not in left]
 
 
 def _left_out(repair: Repair, hosts: Collection[str]) -> dict[str, Against]:

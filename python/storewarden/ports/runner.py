@@ -162,6 +162,11 @@ class FoundRun:
 class Runner(Protocol):
     """Runs playbooks. Every method may raise AdapterError, ContentMissing or ConfigInvalid."""
 
+    def announce(self, run: PlaybookRun) -> None:
+        """``start`` is likely to be called with this run at once: what can be made ready for it
+        before may be. No command goes to a host. Never raises; nothing depends on it."""
+        ...
+
     def start(self, run: PlaybookRun) -> str:
         """Start detached; the run id. Refuses an empty inventory."""
         ...

@@ -101,6 +101,9 @@ class SimFleet:
 
     # -- the port --------------------------------------------------------
 
+    def announce(self, run: PlaybookRun) -> None:
+        """Of no effect."""
+
     def start(self, run: PlaybookRun) -> str:
         """Start; it ends by itself when the clock gets there. Refuses an empty inventory."""
         if not run.inventory.hosts:

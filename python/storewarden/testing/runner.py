@@ -74,7 +74,8 @@ class _Run:
 
 
 class FakeRunner:
-    """The Runner port without Ansible. ``started`` are the requests, in order."""
+    """The Runner port without Ansible. ``started`` are the requests, in order, ``announced`` those
+    that were announced."""
 
     def __init__(self, script: Script | Scripted | None = None) -> None:
         fixed = script if isinstance(script, Scripted) else Scripted()
@@ -83,9 +84,14 @@ class FakeRunner:
         self._changed = threading.Condition()
         self._count = 0
         self.started: list[PlaybookRun] = []
+        self.announced: list[PlaybookRun] = []
         self.released: list[str] = []
 
     # -- the port --------------------------------------------------------
+
+    def announce(self, run: PlaybookRun) -> None:
+        """Keeps it in ``announced``."""
+        self.announced.append(run)
 
     def start(self, run: PlaybookRun) -> str:
         """Start as scripted. Refuses an empty inventory."""

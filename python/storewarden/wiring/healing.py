@@ -303,9 +303,9 @@ def healing_share(site: Site, engine: Callable[[], Engine | None]) -> HealingSha
             found.submit(kind, key, body)
 
     def opened(kind: str, key: str, body: Mapping[str, object]) -> None:
-        submit(kind, key, body)
         if engine() is not None:
             work.soon(key, body)
+        submit(kind, key, body)
 
     healing = Healing(site)
     duty = PromptDuty(RuledDuty(healing, opened), site.clock.now)

@@ -92,11 +92,11 @@ def _program(folder: Path, text: str) -> bytes:
 
 def _begin(masters: Masters, run: RunDir, text: str, host: str = "pos1") -> list[bytes]:
     """Start a master by a program of ours; the command of a task that would use it."""
-    run.ahead_file.write_text(json.dumps({host: {"inventory_hostname": host}}))
+    hosts = {host: {"inventory_hostname": host}}
     socket = str(run.path / "socket")
     command = (_program(run.path, text), f'ControlPath="{socket}"'.encode())
     reach = Reach(command=command, host=host, socket=socket)
-    masters.begin(run, {"pos1"}, lambda _variables: reach)
+    masters.begin(hosts, {"pos1"}, lambda _variables: reach)
     return [*command, b"pos1", b"true"]
 
 
@@ -138,7 +138,6 @@ def test_a_command_with_a_connection_of_its_own_waits_for_nothing(
     assert _seconds(masters, [b"ssh", b"-o", b"ControlPath=none", b"pos1"]) < 0.5
 
 
-def test_a_program_that_is_not_there_is_no_obstacle(masters: Masters, run: RunDir) -> None:
-    run.ahead_file.write_text('{"pos1": {}}')
+def test_a_program_that_is_not_there_is_no_obstacle(masters: Masters) -> None:
     reach = Reach(command=(b"/nowhere/ssh",), host="pos1", socket="/nowhere/socket")
-    assert masters.begin(run, {"pos1"}, lambda _variables: reach) is False
+    assert masters.begin({"pos1": {}}, {"pos1"}, lambda _variables: reach) is False

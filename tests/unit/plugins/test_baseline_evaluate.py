@@ -254,6 +254,7 @@ def _ends(pid: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_the_total_deadline_ends_the_audit_with_errors_not_with_silence(bench: Bench) -> None:
     bench.script("slow", "sleep 600")
     for name in ("nft", "auditctl", "ss"):
@@ -273,6 +274,7 @@ def test_the_total_deadline_ends_the_audit_with_errors_not_with_silence(bench: B
     assert "used up" in report["controls"][2]["reason"]["en"]
 
 
+@pytest.mark.slow
 def test_a_regular_expression_that_never_ends_is_interrupted(bench: Bench) -> None:
     bench.files({"/etc/x": "a" * 40 + "!\n"})
     check = {

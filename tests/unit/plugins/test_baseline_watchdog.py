@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.evaluate import audit
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.system import FileStat
 from ansible_collections.storewarden.ops.plugins.module_utils.baseline.watchdog import guarded_audit
@@ -71,6 +73,7 @@ def test_the_report_is_that_of_a_plain_audit() -> None:
     assert guarded["counts"]["pass"] == guarded["counts"]["fail"] == 1
 
 
+@pytest.mark.slow
 def test_a_dead_mount_loses_no_result_already_obtained() -> None:
     controls = _controls("/etc/x", "/srv/y", "/etc/y")
     before = _children()

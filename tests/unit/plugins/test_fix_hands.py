@@ -92,6 +92,7 @@ def test_commands_run_plain_and_say_why_they_failed() -> None:
         hands.run(["no-such-tool"])
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     with pytest.raises(FixFailed, match=r"did not end within 2 s"):

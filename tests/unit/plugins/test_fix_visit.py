@@ -107,6 +107,7 @@ def test_a_host_that_answers_again_before_its_deadline_goes_back_at_once(changed
     assert host.heard[-1] == "undone"
 
 
+@pytest.mark.slow
 def test_a_host_that_does_not_come_back_is_lost(changed: Change) -> None:
     answer, _host = changed(applied=[DONE], confirmed=[SILENCE], inspected=[SILENCE])
     assert (answer["outcome"], answer["restore_point"]) == ("lost", "rp")

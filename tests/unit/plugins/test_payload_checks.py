@@ -123,6 +123,7 @@ def test_command(host: Host, check: dict[str, Any], ok: bool, said: str) -> None
     assert "secret" not in found[1]
 
 
+@pytest.mark.slow
 def test_what_becomes_good_in_time_is_good(host: Host, port: int) -> None:
     _Page.asked = 0
     late = {"kind": "http", "url": f"http://127.0.0.1:{port}/late"}

@@ -21,11 +21,12 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from storewarden.adapters.ansible.announced import Hosts
 from storewarden.adapters.ansible.rundir import RunDir
 from storewarden.ports.runner import PlaybookRun
 
@@ -105,9 +106,9 @@ class Masters:
         self._open: list[_Master] = []
         self._done = mmap.mmap(-1, MOST)
 
-    def begin(self, run: RunDir, free: Collection[str], reached: Reached) -> bool:
-        """Connect the hosts that the run notes and that are leased; whether there are any."""
-        for variables in _noted(run, free):
+    def begin(self, hosts: Hosts, free: Collection[str], reached: Reached) -> bool:
+        """Connect those of the noted hosts that are leased; whether there are any."""
+        for variables in (each for name, each in hosts.items() if name in free):
             try:
                 found = reached(variables)
                 if found is not None and len(self._open) < MOST:
@@ -131,13 +132,12 @@ class Masters:
         self._open.clear()
 
 
-def _noted(run: RunDir, free: Collection[str]) -> Iterator[Mapping[str, object]]:
+def written(run: RunDir) -> Hosts:
+    """What ``noted`` has said about the hosts of this run; nothing when it has not."""
     try:
-        found = json.loads(run.ahead_file.read_text(encoding="utf-8"))
+        return cast("Hosts", json.loads(run.ahead_file.read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        return
-    hosts = cast("Mapping[str, Mapping[str, object]]", found)
-    yield from (variables for name, variables in hosts.items() if name in free)
+        return {}
 
 
 def _started(reach: Reach) -> _Master:

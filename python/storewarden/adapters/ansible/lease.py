@@ -23,6 +23,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from storewarden.adapters.ansible.rundir import LEASES, Request, RunDir, write_j
 NOTHING_FREE = 75  # sysexits EX_TEMPFAIL: no host could be leased
 NOT_INSTALLED = 127
 LIMIT_FILE = "free-hosts"
+_OWN, _AGAIN = 2.0, 0.01  # seconds to wait for a lease of this very run; between looks
 _LONGEST = 200  # characters of a lease file's name; a file name ends at 255 bytes
 
 
@@ -92,13 +94,27 @@ class Leases:
         self.free: list[str] = []
         self.busy: dict[str, str] = {}
         self._live: frozenset[str] | None = None
+        self._handles: list[int] = []
+
+    def take_all(self) -> None:
+        """Lease what is free of the run's hosts."""
+        for host in self.request.hosts:
+            self.take(host)
+
+    def give_back(self) -> None:
+        """For a play that never began: as if nothing had been leased."""
+        for handle in self._handles:
+            if self.request.exclusive:  # else others may have written there
+                os.ftruncate(handle, 0)
+            os.close(handle)
+        self._handles.clear()
 
     def take(self, host: str) -> None:
-        """Lease one host or note who has it. The descriptor stays open for good."""
+        """Lease one host or note who has it. The descriptor stays open as long as the play."""
         path = lease_path(self.state, host)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         mode = fcntl.LOCK_EX if self.request.exclusive else fcntl.LOCK_SH
-        if not _try_lock(handle, mode):
+        if not _try_lock(handle, mode) and not self._own_lock(handle, mode):
             self._refuse(host, handle, _holders(handle))
             return
         orphans = self._orphans(_holders(handle))
@@ -107,7 +123,20 @@ class Leases:
             return
         self._record(handle)
         os.set_inheritable(handle, True)
+        self._handles.append(handle)
         self.free.append(host)
+
+    def _own_lock(self, handle: int, mode: int) -> bool:
+        """Whether it was held for this very run, by a process that gives it back: one that had got
+        ready for the run, and did not become its play."""
+        until = time.monotonic() + _OWN
+        while any(each.run_id == self.request.run_id for each in _holders(handle)):
+            if _try_lock(handle, mode):
+                return True
+            if time.monotonic() >= until:
+                break
+            time.sleep(_AGAIN)
+        return False
 
     def _refuse(self, host: str, handle: int, holders: Sequence[Holder]) -> None:
         os.close(handle)
@@ -157,7 +186,7 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _leave_terminal(output: Path) -> None:
+def leave_terminal(output: Path) -> None:
     """stdin from nowhere, stdout and stderr to a file, the terminal kept open but unused.
 
     Were it closed, ansible-runner would see the end of output and spin until the
@@ -172,16 +201,11 @@ def _leave_terminal(output: Path) -> None:
     os.close(null)
 
 
-def taken(run: RunDir) -> list[str] | None:
-    """Lease what can be leased and leave the terminal; options that limit the play to that.
+def told(run: RunDir, leases: Leases) -> list[str] | None:
+    """Write down what was leased; options that limit the play to that, in its directory.
 
     None: no host was free. This process must become the play, or end.
     """
-    _leave_terminal(run.output)
-    request = run.request()
-    leases = Leases(run.state, request)
-    for host in request.hosts:
-        leases.take(host)
     write_json(run.lease_file, {"free": leases.free, "busy": leases.busy})
     if not leases.free:
         return None
@@ -195,7 +219,11 @@ def taken(run: RunDir) -> list[str] | None:
 
 def main(argv: Sequence[str]) -> int:
     """``lease RUN_DIR ansible-playbook ARGS...``: returns only when there is nothing to run."""
-    limit = taken(RunDir(Path(argv[0])))
+    run = RunDir(Path(argv[0]))
+    leave_terminal(run.output)
+    leases = Leases(run.state, run.request())
+    leases.take_all()
+    limit = told(run, leases)
     if limit is None:
         return NOTHING_FREE
     command = [*argv[1:], *limit]

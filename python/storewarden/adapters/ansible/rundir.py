@@ -28,6 +28,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 LEASES = "leases"
 RUNS = "runs"
@@ -56,6 +57,22 @@ class Request:
     collections: tuple[str, ...] = ()  # search path, ours first
     bin_dir: str = ""
     config: str = ""  # the site's ansible.cfg
+
+    @classmethod
+    def read(cls, raw: Mapping[str, object]) -> Request:
+        """From JSON. Raises ValueError.
+
+        It may have been written by an older or newer version: what is not known is left out.
+        """
+        known: dict[str, Any] = {
+            field.name: raw[field.name] for field in fields(cls) if field.name in raw
+        }
+        try:
+            for name in ("hosts", "collections"):
+                known[name] = tuple(known.get(name, ()))
+            return cls(**known)
+        except TypeError as error:
+            raise ValueError(f"not a request: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +152,8 @@ class RunDir:
         return self.work / "output.log"
 
     def request(self) -> Request:
-        """Read the request back. Raises OSError or ValueError.
-
-        It may have been written by an older or newer version: what is not known is left out.
-        """
-        raw = json.loads(self.request_file.read_text(encoding="utf-8"))
-        try:
-            known = {field.name: raw[field.name] for field in fields(Request) if field.name in raw}
-            for name in ("hosts", "collections"):
-                known[name] = tuple(known.get(name, ()))
-            return Request(**known)
-        except TypeError as error:
-            raise ValueError(f"not a request: {error}") from error
+        """Read the request back. Raises OSError or ValueError."""
+        return Request.read(json.loads(self.request_file.read_text(encoding="utf-8")))
 
     def write_request(self, request: Request) -> None:
         """Write the request once."""

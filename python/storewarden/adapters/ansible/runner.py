@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import stat
@@ -31,12 +32,13 @@ from storewarden.adapters.ansible import (
     processes,
     yamlfiles,
 )
+from storewarden.adapters.ansible.announced import Coming
 from storewarden.adapters.ansible.evidence import gathered
 from storewarden.adapters.ansible.results import lost_result, read_result
 from storewarden.adapters.ansible.rundir import LEASES, RUNS, Request, RunDir, write_private
 from storewarden.adapters.ansible.verdict import Ending
 from storewarden.adapters.ansible.warm_start import WarmStart
-from storewarden.domain.errors import AdapterError, ConfigInvalid, Refused
+from storewarden.domain.errors import AdapterError, ConfigInvalid, Refused, StorewardenError
 from storewarden.ports.clock import Clock
 from storewarden.ports.runner import (
     FoundRun,
@@ -72,6 +74,7 @@ class PlaybookRunner:
         self._clock = clock or _SystemClock()
         self._bin = bin_dir or environment.bin_directory()
         self._warm: WarmStart | None = None
+        self._coming = Coming()
         try:
             for folder in (self._state / RUNS, self._state / LEASES):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,20 +114,35 @@ class PlaybookRunner:
             self._warm.close()
             self._warm = None
 
+    def announce(self, run: PlaybookRun) -> None:
+        """``start`` is likely to be called with this run in a moment: a warm process then leases
+        its hosts and begins to connect them, those of ``connect_ahead``. Nothing else happens, and
+        without a start within two seconds all of it is given back. Never raises.
+        """
+        if self._warm is None or not run.connect_ahead:
+            return
+        try:
+            request = self._request(run)
+            _ssh, _args, noted = _connections(run, request)
+        except (StorewardenError, OSError):  # start will say it
+            return
+        if noted:
+            path = self._state / RUNS / request.run_id
+            self._coming.add(request)
+            self._warm.announce(path, request, json.loads(noted))
+
     def start(self, run: PlaybookRun) -> str:
         """Start detached; the run id. Everything that can be refused is refused before."""
         if not run.inventory.hosts:
             raise Refused("the inventory has no hosts", where=run.inventory.source or "inventory")
         environment.tool("ansible-playbook", environment.base(self._bin))
-        request = self._request(run)
-        ssh = environment.ssh_arguments(request.known_hosts)
-        own = environment.site_setting(request.config, "ssh_connection", "ssh_args")
-        site_args = own[0] if own else ""
+        request = self._coming.known(self._request(run))
+        ssh, site_args, noted = _connections(run, request)
         directory = RunDir(self._state / RUNS / request.run_id)
         texts = {
             directory.inventory: yamlfiles.inventory_text(run.inventory, site_args),
             directory.variables: yamlfiles.variables_text(run.variables, ssh),
-            directory.ahead_file: ahead.noted(run, ssh, site_args),
+            directory.ahead_file: noted,
         }
         try:
             self._lay_out(directory, request, texts)
@@ -317,6 +335,14 @@ def _await_exit(run: RunDir) -> None:
     deadline = time.monotonic() + _LAST_WORDS
     while run.supervised() and time.monotonic() < deadline:
         time.sleep(_POLL)
+
+
+def _connections(run: PlaybookRun, request: Request) -> tuple[str, str, str]:
+    """What we and the site give to ssh, and what a play must know to connect its hosts ahead."""
+    ssh = environment.ssh_arguments(request.known_hosts)
+    own = environment.site_setting(request.config, "ssh_connection", "ssh_args")
+    site_args = own[0] if own else ""
+    return ssh, site_args, ahead.noted(run, ssh, site_args)
 
 
 def _detach(run: RunDir, lock: int | None, *options: str, warm: WarmStart | None = None) -> None:

@@ -8,6 +8,10 @@ ours, and that forks the play. So two seconds of reading Python files are left o
 no connection, no variable, no secret and no state of Ansible is shared, because this process never
 runs a play.
 
+The child has forked the run's play, too, before there is a run (``ready_play``). A run may be
+announced to it: the play then leases and connects the hosts while the controller still asks whether
+the run may begin. A run that does not come within two seconds is forgotten.
+
 A start happens once or not at all. The child first says that it is there; only when the controller
 answers does it begin. A controller that heard nothing starts the run the cold way, and the child,
 which hears nothing either, ends.
@@ -33,13 +37,16 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from storewarden.adapters.ansible import environment, preloaded, processes, shown, supervisor
+from storewarden.adapters.ansible.announced import Announced
 from storewarden.adapters.ansible.play import Play, places_of, shared_environment
+from storewarden.adapters.ansible.ready_play import Ready
 from storewarden.adapters.ansible.rundir import Request, RunDir
 from storewarden.adapters.ansible.warm_play import WarmPlay
 
@@ -47,6 +54,8 @@ READY, GO = b"r", b"g"
 NAME = "storewarden.adapters.ansible.warm_process"
 REQUEST_LIMIT = 64 << 10  # bytes of one request; it holds a path and a bare environment
 _FILES = 3  # descriptors that come with it: lock, log, the run's own end of the talk
+_LOOK_HOLDS = 1.0  # seconds from an announcement's look at the files in which its run begins
+_FORGOTTEN = 2.0  # seconds that what was announced is waited for
 _CALM = 0.5  # seconds that a run has the machine for itself before the next child is made
 
 type _Seen = Mapping[str, tuple[int, int, int]]
@@ -61,6 +70,7 @@ class Order:
     link: socket.socket
     lock: int
     log: int
+    ready: Ready
 
 
 def _look(path: str) -> tuple[int, int, int]:
@@ -122,9 +132,12 @@ def _open_files() -> frozenset[int]:
 class Warm:
     """The loop. ``serve`` returns an order in each child, and None in the process itself."""
 
-    def __init__(self, control: socket.socket, files: Files) -> None:
+    def __init__(self, control: socket.socket, files: Files, waiting: Waiting) -> None:
+        """``waiting`` is what each child does until it has an order."""
         self._control = control
         self._files = files
+        self._waiting = waiting
+        self._looked = -_LOOK_HOLDS
 
     def serve(self) -> Order | None:
         """Have a child ready for every order; ends with the controller, or when what was loaded is
@@ -136,39 +149,93 @@ class Warm:
             if os.fork() == 0:
                 self._control.close()
                 ours.close()
-                return _handed(theirs)
+                return self._waiting(theirs)
             theirs.close()
-            if not self._handed_on(ours):
-                return None
+            with ours:
+                if not self._handed_on(ours):
+                    return None
 
     def _handed_on(self, child: socket.socket) -> bool:
-        """Give the next order to the child that waits; no more orders when there is none."""
-        with child:
+        """Give what is announced and the next order to the child that waits; no more orders when
+        there is none."""
+        while True:
             data, files, _flags, _sender = socket.recv_fds(self._control, REQUEST_LIMIT, _FILES)
-            if len(files) != _FILES or self._files.changed():
-                return False  # the controller's end, or stale: all ends of the talk close with us
-            try:
-                socket.send_fds(child, [data], files)
-            except OSError:  # it died while it waited
-                return False
-        for handle in files:
-            os.close(handle)
-        return True
+            announced = bool(data) and not files
+            if announced:
+                with suppress(OSError):  # the order will find out
+                    child.send(data)
+            elif len(files) != _FILES:
+                return False  # the controller's end
+            if self._stale(announced=announced):
+                return False  # all ends of the talk close with us
+            if not announced:
+                return _passed(child, data, files)
+
+    def _stale(self, *, announced: bool) -> bool:
+        """Whether the files have changed; looked at for an announcement, they count as looked at
+        for its run."""
+        began = time.monotonic()
+        if not announced and began - self._looked < _LOOK_HOLDS:
+            return False
+        self._looked = began if announced else -_LOOK_HOLDS
+        return self._files.changed()
 
 
-def _handed(link: socket.socket) -> Order | None:
-    """In the child: what it is to become, None when the warm process has ended before.
-
-    A child that hangs must not keep the lock of a run that it never took.
-    """
-    processes.die_with_parent(signal.SIGKILL)
-    with link:
-        data, files, _flags, _sender = socket.recv_fds(link, REQUEST_LIMIT, _FILES)
-    processes.die_with_parent(0)
-    return _order(data, files) if len(files) == _FILES else None
+def _passed(child: socket.socket, data: bytes, files: list[int]) -> bool:
+    try:
+        socket.send_fds(child, [data], files)
+    except OSError:  # it died while it waited
+        return False
+    for handle in files:
+        os.close(handle)
+    return True
 
 
-def _order(data: bytes, files: list[int]) -> Order:
+type Waiting = Callable[[socket.socket], Order | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A child until it has an order. Plays of ``places`` can be run here, when all that they share
+    is ``shared``."""
+
+    places: environment.PlayPlaces
+    shared: Mapping[str, str]
+    kept: frozenset[int]
+
+    def __call__(self, link: socket.socket) -> Order | None:
+        """What it is to become, None when the warm process has ended before.
+
+        A child that hangs must not keep the lock of a run that it never took.
+        """
+        processes.die_with_parent(signal.SIGKILL)
+        with link:
+            ready = Ready(self.kept)
+            while True:
+                link.settimeout(_FORGOTTEN if ready.run_id else None)
+                try:
+                    data, files, _flags, _sender = socket.recv_fds(link, REQUEST_LIMIT, _FILES)
+                except TimeoutError:
+                    ready.end()
+                    ready = Ready(self.kept)
+                    continue
+                if not data or files:
+                    break
+                self._announce(ready, data)
+        processes.die_with_parent(0)
+        if len(files) == _FILES:
+            return _order(data, files, ready)
+        ready.end()
+        return None
+
+    def _announce(self, ready: Ready, data: bytes) -> None:
+        """Only one run at a time, and none with other settings than ours."""
+        announced = Announced.read(data)
+        if not ready.run_id and places_of(announced.request) == self.places:
+            ready.announce(announced)
+
+
+def _order(data: bytes, files: list[int], ready: Ready) -> Order:
     found = json.loads(data)
     lock, log, link = files
     return Order(
@@ -177,6 +244,7 @@ def _order(data: bytes, files: list[int]) -> Order:
         link=socket.socket(fileno=link),
         lock=lock,
         log=log,
+        ready=ready,
     )
 
 
@@ -207,14 +275,16 @@ def _alone(order: Order) -> None:
     shown.call([sys.executable, "-P", "-m", supervisor.__name__, str(order.run.path)])
 
 
-def _supervise(order: Order, shared: Mapping[str, str], kept: frozenset[int]) -> int:
+def _supervise(order: Order, child: Child) -> int:
     if not _agreed(order):
+        order.ready.end()
         return 0
     _alone(order)
 
     def play(run: RunDir, request: Request) -> supervisor.Watched:
-        if shared_environment(places_of(request)) == shared:
-            return WarmPlay(run, request, kept)
+        if shared_environment(places_of(request)) == child.shared:
+            return WarmPlay(run, request, child.kept, order.ready)
+        order.ready.end()
         return Play(run, request)  # other settings than ours: Ansible must read them anew
 
     return supervisor.main([str(order.run.path)], play)
@@ -230,12 +300,11 @@ def _same_python(tool: str) -> bool:
     return first.startswith(b"#!") and interpreter.parent == environment.bin_directory()
 
 
-def _settings(control: socket.socket) -> dict[str, str]:
-    """What the plays of the site share, as a supervisor works it out; the first word we hear."""
+def _settings(control: socket.socket) -> environment.PlayPlaces:
+    """The settings of the site; the first word we hear."""
     given = json.loads(control.recv(REQUEST_LIMIT))
-    places = environment.PlayPlaces(**{**given, "collections": tuple(given["collections"])})
     del os.environ[processes.MARKER]  # it did its work: it is where others see it
-    return shared_environment(places)
+    return environment.PlayPlaces(**{**given, "collections": tuple(given["collections"])})
 
 
 def main(argv: list[str]) -> int:
@@ -245,7 +314,8 @@ def main(argv: list[str]) -> int:
     control.set_inheritable(False)
     if not shown.can_be_marked():
         return 1
-    shared = _settings(control)
+    places = _settings(control)
+    shared = shared_environment(places)  # as a supervisor works it out
     playbook = environment.tool("ansible-playbook", shared)
     if not _same_python(playbook):
         return 1
@@ -256,8 +326,9 @@ def main(argv: list[str]) -> int:
     kept = _open_files() - {control.fileno()}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: nobody asks how they ended
     shown.call([sys.executable, "-P", "-m", NAME])
-    order = Warm(control, Files((*_sources(), playbook), began)).serve()
-    return 0 if order is None else _supervise(order, shared, kept)
+    child = Child(places=places, shared=shared, kept=kept)
+    order = Warm(control, Files((*_sources(), playbook), began), child).serve()
+    return 0 if order is None else _supervise(order, child)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from storewarden.adapters.ansible import environment, shown
+from storewarden.adapters.ansible.announced import Announced, Hosts
 from storewarden.adapters.ansible.processes import MARKER
+from storewarden.adapters.ansible.rundir import Request
 from storewarden.domain.errors import StorewardenError
 
 _MODULE = f"{__package__}.warm_process"
@@ -65,6 +67,18 @@ class WarmStart:
         with self._lock:
             self._closed = True
             self._drop()
+
+    def announce(self, path: Path, request: Request, hosts: Hosts) -> None:
+        """Let it get ready for a run that is likely to be started at once."""
+        announced = Announced(
+            path=path, request=request, hosts=hosts, environment=self._environment()
+        ).text()
+        with self._lock:
+            control = self._ready()
+            if control is not None:
+                # It has more to do than it can, or is gone: the start will see.
+                with contextlib.suppress(OSError):
+                    control.send(announced)
 
     def start(self, run: Path, lock: int, log: int) -> bool:
         """Whether it has taken the run, for good. The descriptors stay the caller's."""
