@@ -15,6 +15,7 @@ from pathlib import Path
 
 from storewarden.adapters.ansible.rundir import Request
 
+LIMIT = 64 << 10  # bytes of one message; paths, names and addresses are what is in it
 MESSAGE_BEGINS = b'{"announced"'
 _MOST = 100  # runs that were announced and have not begun; then all are forgotten
 

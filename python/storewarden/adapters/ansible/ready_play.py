@@ -29,12 +29,11 @@ from pathlib import Path
 
 from storewarden.adapters.ansible import collection, lease, preloaded, processes, shown
 from storewarden.adapters.ansible.ahead import Masters, written
-from storewarden.adapters.ansible.announced import MESSAGE_BEGINS, Announced
+from storewarden.adapters.ansible.announced import LIMIT, MESSAGE_BEGINS, Announced
 from storewarden.adapters.ansible.module_zips import ModuleZips
 from storewarden.adapters.ansible.play import make_scratch, play_environment
 from storewarden.adapters.ansible.rundir import ZIPS, RunDir, scratch_dir
 
-LIMIT = 64 << 10  # bytes of one message; paths, names and addresses are what is in it
 _BROKEN = 250  # ansible-playbook's own status for a fault of its own
 _GRACE = 1.0  # seconds in which one that is not needed gives back what it has
 _TERMINAL = frozenset({0, 1, 2})

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import cast
 
 from storewarden.adapters.ansible import environment, preloaded, processes, shown, supervisor
-from storewarden.adapters.ansible.announced import Announced
+from storewarden.adapters.ansible.announced import LIMIT, Announced
 from storewarden.adapters.ansible.play import Play, places_of, shared_environment
 from storewarden.adapters.ansible.ready_play import Ready
 from storewarden.adapters.ansible.rundir import Request, RunDir
@@ -52,7 +52,6 @@ from storewarden.adapters.ansible.warm_play import WarmPlay
 
 READY, GO = b"r", b"g"
 NAME = "storewarden.adapters.ansible.warm_process"
-REQUEST_LIMIT = 64 << 10  # bytes of one request; it holds a path and a bare environment
 _FILES = 3  # descriptors that come with it: lock, log, the run's own end of the talk
 _LOOK_HOLDS = 1.0  # seconds from an announcement's look at the files in which its run begins
 _FORGOTTEN = 2.0  # seconds that what was announced is waited for
@@ -159,7 +158,7 @@ class Warm:
         """Give what is announced and the next order to the child that waits; no more orders when
         there is none."""
         while True:
-            data, files, _flags, _sender = socket.recv_fds(self._control, REQUEST_LIMIT, _FILES)
+            data, files, _flags, _sender = socket.recv_fds(self._control, LIMIT, _FILES)
             announced = bool(data) and not files
             if announced:
                 with suppress(OSError):  # the order will find out
@@ -214,7 +213,7 @@ class Child:
             while True:
                 link.settimeout(_FORGOTTEN if ready.run_id else None)
                 try:
-                    data, files, _flags, _sender = socket.recv_fds(link, REQUEST_LIMIT, _FILES)
+                    data, files, _flags, _sender = socket.recv_fds(link, LIMIT, _FILES)
                 except TimeoutError:
                     ready.end()
                     ready = Ready(self.kept)
@@ -302,7 +301,7 @@ def _same_python(tool: str) -> bool:
 
 def _settings(control: socket.socket) -> environment.PlayPlaces:
     """The settings of the site; the first word we hear."""
-    given = json.loads(control.recv(REQUEST_LIMIT))
+    given = json.loads(control.recv(LIMIT))
     del os.environ[processes.MARKER]  # it did its work: it is where others see it
     return environment.PlayPlaces(**{**given, "collections": tuple(given["collections"])})
 

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from storewarden.adapters.ansible import environment, shown
-from storewarden.adapters.ansible.announced import Announced, Hosts
+from storewarden.adapters.ansible.announced import LIMIT, Announced, Hosts
 from storewarden.adapters.ansible.processes import MARKER
 from storewarden.adapters.ansible.rundir import Request
 from storewarden.domain.errors import StorewardenError
@@ -75,7 +75,7 @@ class WarmStart:
         ).text()
         with self._lock:
             control = self._ready()
-            if control is not None:
+            if control is not None and len(announced) <= LIMIT:
                 # It has more to do than it can, or is gone: the start will see.
                 with contextlib.suppress(OSError):
                     control.send(announced)
