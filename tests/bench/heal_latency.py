@@ -46,7 +46,10 @@ _WARMING = 2  # alerts that are not counted
 _PROBE, _MARKS = "/usr/local/bin/storewarden-probe", "/var/tmp/storewarden-marks"
 _PYTHON = f'#!/bin/sh\ndate +%s.%N >> {_MARKS}\nexec /usr/bin/python3 "$@"\n'
 _POS = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
-_OFF = "Hold-down, coalescing and limits are off on our side; the goal is 3 and 1.5."
+_OFF = (
+    "Hold-down, coalescing and limits are off on our side. Nobody has a connection open from the"
+    " alert before. The goal is 3 and 1.5."
+)
 _MANY = 100_000
 _POLICY = {
     "hold_down": 0,
