@@ -113,7 +113,7 @@ def rule_data(
                 "alerts": ", ".join(map(str, rule.matchers)),
                 "host": f"{rule.target.via.value} {rule.target.template}",
                 "mode": _mode(rule, modes).value,
-                "standing_change": standing.change or "-",
+                "standing_change": _numbers(standing),
                 "record": f"{standing.verified}/{standing.runs}",
                 "paused": ", ".join(stops),
             }
@@ -138,11 +138,18 @@ def rule_rows(
                 ", ".join(map(str, rule.matchers)),
                 f"{_VIA[rule.target.via][chinese]} {rule.target.template}",
                 _MODES[_mode(rule, modes)][chinese],
-                standing.change or "-",
+                _numbers(standing),
                 f"{standing.verified}/{standing.runs}",
             ]
         )
     return rows
+
+
+def _numbers(standing: Standing) -> str:
+    """The standing changes of an action, in the order in which they are taken for a host."""
+    return (
+        ", ".join(dict.fromkeys(filter(None, (standing.change, *standing.others.values())))) or "-"
+    )
 
 
 def _mode(rule: Rule, modes: Mapping[str, Mode]) -> Mode:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import get_args
 from zoneinfo import ZoneInfo
@@ -116,6 +117,16 @@ def test_rules_are_shown_in_chinese_and_told_to_programs_in_english(mode: Mode, 
     assert (data["rule"], data["mode"]) == ("r1 (off)", mode.value)
     assert data["paused"] == "rule:r1"
     assert pause_lines([pause], Language.ZH, ZONE) == ["已暂停：rule:r1，直至恢复（wang：x）"]
+
+
+def test_every_standing_change_of_an_action_is_named() -> None:
+    standings = {"a1": replace(TRUSTED, change="C-2", others={"pos1": "C-1", "pos2": "C-1"})}
+    modes, one = {"a1": Mode.AUTO}, rule("r1", "a1")
+    (row,) = rule_rows([one], modes, standings, Language.EN)
+    (data,) = rule_data([one], modes, standings)
+    assert row[5] == data["standing_change"] == "C-2, C-1"
+    (row,) = rule_rows([one], modes, {}, Language.EN)
+    assert row[5] == "-"
 
 
 def test_a_list_of_alerts_is_on_the_clock_of_the_site() -> None:
