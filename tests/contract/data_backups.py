@@ -15,12 +15,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.storewarden.ops.plugins.module_utils.backup.engine import (
-    Root,
-    carried_out,
-)
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.order import Limits, Order
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.report import Report, plain
+from tests.contract import backup_engine
 from tests.servers.backup_tools import search_path
 
 PASS = "a-pass-phrase-of-the-repository"
@@ -64,7 +61,7 @@ class Jobs:
 
     def done(self, verb: str, **words: Any) -> Report:
         """A job as the engine does it."""
-        report = carried_out(self.order(verb, **words), Root(str(self.folder / "root")))
+        report = backup_engine.done(self.order(verb, **words), self.folder / "root")
         text = json.dumps(plain(report))
         assert PASS not in text
         return report

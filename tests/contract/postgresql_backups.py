@@ -15,10 +15,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.storewarden.ops.plugins.module_utils.backup.engine import (
-    Root,
-    carried_out,
-)
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.order import (
     Limits,
     Order,
@@ -32,6 +28,7 @@ from ansible_collections.storewarden.ops.plugins.module_utils.backup.postgresql_
 )
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.report import Report
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.work import Work
+from tests.contract import backup_engine
 from tests.servers.backup_tools import search_path
 from tests.servers.postgresql_clusters import PASS, Server, debian, pgbackrest, server
 
@@ -74,7 +71,7 @@ class Jobs:
 
     def done(self, verb: str, **words: Any) -> Report:
         """A job as the engine does it, from the lock to the report."""
-        return carried_out(self.order(verb, **words), Root(str(self.shop.folder / "root")))
+        return backup_engine.done(self.order(verb, **words), self.shop.folder / "root")
 
     def scratch(self) -> Path:
         folder = self.shop.folder / "scratch" / f"{next(_RUNS)}"

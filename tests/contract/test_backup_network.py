@@ -13,13 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.storewarden.ops.plugins.module_utils.backup.engine import (
-    Root,
-    carried_out,
-)
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.order import order_of
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.report import Report
 from ansible_collections.storewarden.ops.plugins.module_utils.backup.s3_requests import Bucket, Key
+from tests.contract import backup_engine
 from tests.servers.backup_tools import search_path
 from tests.servers.seaweedfs import ADMIN, object_store, weed
 from tests.servers.seaweedfs import STORE as STORE_KEY
@@ -79,7 +76,7 @@ def asked(
             "secrets": {name: str(file) for name, file in place.secrets.items()},
         }
     )  # fmt: skip
-    return carried_out(order, Root(str(folder / "root")))
+    return backup_engine.done(order, folder / "root")
 
 
 def seen(told: Report) -> list[tuple[str, int, str]]:
