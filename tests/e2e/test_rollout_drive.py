@@ -51,10 +51,12 @@ def test_a_good_release_survives_the_death_of_its_controller(place: RolloutSite)
     number = place.start(change, place.file(GOOD))
 
     def changing() -> bool:
-        under_way = place.rollout(number).dispatches.values()
+        """A run that lives may not have begun: killed then, it is lost and the change done anew."""
+        under_way, runner = place.rollout(number).dispatches.values(), place.site.runner
         changes = {one.id for one in under_way if one.phase is Phase.APPLY}
-        runs = place.site.runner.recover() if changes else ()
-        return any(run.label in changes and run.phase is RunPhase.LIVE for run in runs)
+        runs = runner.recover() if changes else ()
+        live = (run for run in runs if run.label in changes and run.phase is RunPhase.LIVE)
+        return any(event.kind == "task" for run in live for event in runner.follow(run.run_id))
 
     assert until(changing), place.service.log()[-3000:]
     place.service.end(signal.SIGKILL)
