@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +54,28 @@ print(runner.warm_pid, runner.start(run), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+_SUPERVISOR = """
+import os, sys, time
+from pathlib import Path
+from storewarden.adapters.ansible import environment, preloaded, processes, supervisor
+from storewarden.adapters.ansible.play import shared_environment, places_of
+from storewarden.adapters.ansible.rundir import Request, RunDir
+from storewarden.adapters.ansible.warm_play import WarmPlay
+request = Request(
+    run_id=sys.argv[2], playbook=sys.argv[3], hosts=("pos1",), exclusive=True, owner="me",
+    label="", started=time.time(), timeout=60, forks=1, check_mode=False,
+    bin_dir=str(environment.bin_directory()),
+)
+run = RunDir(Path(sys.argv[1]) / "runs" / request.run_id)
+(run.work / "env").mkdir(parents=True)  # nobody but ansible-runner's configuration makes it
+(run.state / "leases").mkdir()
+run.inventory.write_text("all: {hosts: {pos1: {ansible_connection: local}}}")
+run.variables.write_text("{}")
+run.write_request(request)
+os.environ.update(shared_environment(places_of(request)))
+preloaded.load()
+supervisor.supervise(run, lambda run, request: WarmPlay(run, request, frozenset()))
+"""
 
 # What no two runs have alike.
 _OWN = dict.fromkeys(
@@ -364,3 +387,20 @@ def test_a_closed_runner_keeps_nothing(doomed: PlaybookRunner, tmp_path: Path) -
     run = PlaybookRun(playbook=quick(tmp_path), inventory=inventory("pos1"))
     assert doomed.result(doomed.start(run)).outcome is RunOutcome.COMPLETED
     assert doomed.warm_pid is None
+
+
+def test_a_run_whose_command_cannot_be_made_says_so_and_gives_its_hosts_back(
+    tmp_path: Path,
+) -> None:
+    """Its play has leased them by then, and waits for the command."""
+    state, run_id = tmp_path / "state", str(uuid.uuid4())
+    words = [sys.executable, "-P", "-c", _SUPERVISOR, str(state), run_id, quick(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    runner = PlaybookRunner(state)
+    result = runner.result(run_id)
+    assert result.outcome is RunOutcome.ERROR
+    assert "File exists" in result.error
+    after = runner.start(PlaybookRun(playbook=quick(tmp_path), inventory=inventory("pos1")))
+    assert runner.result(after).hosts["pos1"].status is HostStatus.OK
+    assert not processes_marked(run_id)
