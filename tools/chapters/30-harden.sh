@@ -54,6 +54,9 @@ else
     say "Harden: every apply group is captured, armed, applied, looked at through a new connection, confirmed."
     tell storewarden harden start --change "$NUMBER" --token-file "$WORK/wei.token" --output "$WORK/done.txt"
     sed -n '1,30p' "$WORK/done.txt"
+    note "  ... (the first of three machines)"
+    note "  These machines share one kernel: its audit daemon cannot run in them, and some of its settings"
+    note "  are read-only. What cannot be fixed is taken back and named; everything else is done."
 
     say "Now a mistake: a change that closes sshd and the packet filter on one till, with 15 seconds to confirm."
     TILL=s000102-pos01
