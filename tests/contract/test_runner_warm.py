@@ -19,6 +19,9 @@ import pytest
 import yaml
 
 from storewarden.adapters.ansible import PlaybookRunner
+from storewarden.adapters.ansible.processes import MARKER
+from storewarden.adapters.ansible.rundir import RunDir
+from storewarden.adapters.ansible.shown import NOBODY
 from storewarden.ports.runner import HostStatus, PlaybookRun, RunOutcome, RunPhase
 from tests.contract.runner_plays import (
     at_task,
@@ -57,8 +60,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 _SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
-from storewarden.adapters.ansible import environment, preloaded, processes, supervisor
-from storewarden.adapters.ansible.play import shared_environment, places_of
+from storewarden.adapters.ansible import environment, preloaded, supervisor
+from storewarden.adapters.ansible.play import places_of, shared_environment
 from storewarden.adapters.ansible.rundir import Request, RunDir
 from storewarden.adapters.ansible.warm_play import WarmPlay
 request = Request(
@@ -395,12 +398,15 @@ def test_a_run_whose_command_cannot_be_made_says_so_and_gives_its_hosts_back(
     """Its play has leased them by then, and waits for the command."""
     state, run_id = tmp_path / "state", str(uuid.uuid4())
     words = [sys.executable, "-P", "-c", _SUPERVISOR, str(state), run_id, quick(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    given = {**os.environ, MARKER: NOBODY}  # as the warm process has it: any run's
+    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     runner = PlaybookRunner(state)
     result = runner.result(run_id)
     assert result.outcome is RunOutcome.ERROR
     assert "File exists" in result.error
+    leased = RunDir(state / "runs" / run_id).lease_file
+    assert json.loads(leased.read_text())["free"] == ["pos1"]
     after = runner.start(PlaybookRun(playbook=quick(tmp_path), inventory=inventory("pos1")))
     assert runner.result(after).hosts["pos1"].status is HostStatus.OK
     assert not processes_marked(run_id)

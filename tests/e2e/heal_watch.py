@@ -192,7 +192,7 @@ def watch(
                 }
             },
             actions={name: {"mode": "approve"} for name in actions},
-            # Nor are the hours in which nothing is disturbed.
+            # Nor are healing's own hours in which nothing that runs is disturbed.
             policy={"hold_down": hold_down, "poll": 5, "busy_from": "00:00", "busy_to": "00:00"},
         )
         site = stack.enter_context(service.site())

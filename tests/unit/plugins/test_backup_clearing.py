@@ -107,9 +107,18 @@ def test_waiting_for_a_program_is_sleeping_and_not_looking(work: Work) -> None:
     assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before < 20
 
 
+_CLEARS_UP = "trap 'echo > told; exit' TERM; sleep 600 & wait"
+
+
 @pytest.mark.slow
-def test_a_program_that_does_not_end_is_stopped_in_its_time(work: Work) -> None:
+def test_a_program_that_does_not_end_is_stopped_in_its_time(work: Work, tmp_path: Path) -> None:
+    """It is told first, so that it can clear up; nothing of it is left."""
+    work.trail = str(tmp_path / "trail")
     began = time.monotonic()
-    with pytest.raises(Interrupted, match="sleep did not end within 0 s"):
-        work.run(["sleep", "600"], seconds=0.3)
-    assert time.monotonic() - began >= 0.3
+    with pytest.raises(Interrupted, match="sh did not end within 1 s"):
+        work.run(["sh", "-c", _CLEARS_UP], seconds=1.0)
+    assert time.monotonic() - began >= 1.0
+    assert (tmp_path / "told").exists()
+    pid = int(Path(work.trail).read_text().split()[0])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
